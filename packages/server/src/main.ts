@@ -1,0 +1,3 @@
+import packageJson from '../package.json' with { type: 'json' }
+
+process.stdout.write(`${packageJson.version}\n`)
