@@ -1,0 +1,155 @@
+import type { BrokerSubscriptions } from './broker-subscriptions.ts'
+import { Client } from './client.ts'
+import type { ClientRecord } from './client-store.ts'
+import type { TopicPattern } from './driver.ts'
+import { StreamerError } from './errors.ts'
+import { maskId } from './logger.ts'
+import { milliseconds, type ResolvedOptions } from './options.ts'
+import { isPattern, topicPatternOf } from './topic.ts'
+import type { Window } from './window.ts'
+
+const CLIENT_ID = /^[A-Za-z0-9_.~-]{1,128}$/
+
+/** What a client is made with. */
+export interface NewClientOptions {
+  /** 1 to 128 of `[A-Za-z0-9_.~-]`. Whoever knows it may connect. @default a random UUID */
+  id?: string
+  /** Topics and patterns, beside `defaultTopics`. @default [] */
+  topics?: readonly string[]
+  /** How long it lives without a connection, in milliseconds. @default the Streamer's `clientTtlMs` */
+  ttlMs?: number
+  /** A JSON object that the application keeps with it. @default {} */
+  metadata?: Readonly<Record<string, unknown>>
+}
+
+/** Several changes of a client's subscriptions, of which it is told once. */
+export interface SubscriptionsChange {
+  readonly subscribe?: readonly string[]
+  readonly unsubscribe?: readonly string[]
+}
+
+/** Makes clients and changes their topics: checked, authorized, and answered once the broker delivers. */
+export class Clients {
+  readonly #options: ResolvedOptions
+  readonly #window: Window
+  readonly #broker: BrokerSubscriptions
+
+  constructor(options: ResolvedOptions, window: Window, broker: BrokerSubscriptions) {
+    this.#options = options
+    this.#window = window
+    this.#broker = broker
+  }
+
+  /** Makes a client whose topics hold from the cursor `from` on, or from now. */
+  async create(options: NewClientOptions, from?: string): Promise<ClientRecord> {
+    const { defaultTopics, clientTtlMs, store, newId } = this.#options
+    const { id = newId(), ttlMs = clientTtlMs, metadata = {} } = options
+    if (typeof id !== 'string' || !CLIENT_ID.test(id)) {
+      throw new StreamerError(
+        'INVALID_REQUEST',
+        '`id` is not 1 to 128 characters of [A-Za-z0-9_.~-].',
+      )
+    }
+    const asked = (options.topics ?? []).map((topic) => this.#checkedTopic(topic))
+    const topics = [...new Set([...defaultTopics, ...asked])]
+    const checked = { id, ttlMs: milliseconds('ttlMs', ttlMs), metadata: metadataOf(metadata) }
+    const recordFrom = (cursor: string): ClientRecord => ({
+      ...checked,
+      topics: new Map(topics.map((topic) => [topic, from ?? cursor])),
+      madeAt: cursor,
+      wasConnected: false,
+      connections: [],
+    })
+    await this.#authorize(recordFrom(this.#now()), asked)
+    const release = await this.#broker.hold(topics)
+    try {
+      const record = recordFrom(this.#now())
+      await store.create(record)
+      return record
+    } finally {
+      release()
+    }
+  }
+
+  /** Changes a client's topics and returns those that it has then, sorted. */
+  async change(id: string, change: SubscriptionsChange): Promise<string[]> {
+    const wanted = [...new Set((change.subscribe ?? []).map((topic) => this.#checkedTopic(topic)))]
+    const unwanted = (change.unsubscribe ?? []).map(topicPatternOf)
+    const record = await this.get(id)
+    const added = wanted.filter((topic) => !record.topics.has(topic))
+    await this.#authorize(record, added)
+    const release = await this.#broker.hold(added)
+    try {
+      const since = new Map(added.map((topic) => [topic, this.#now()]))
+      const changed = (await this.#options.store.changeTopics(id, since, unwanted)) ?? notFound(id)
+      return [...changed.topics.keys()].toSorted()
+    } finally {
+      release()
+    }
+  }
+
+  /** @throws {StreamerError} `CLIENT_NOT_FOUND` */
+  async get(id: string): Promise<ClientRecord> {
+    return (await this.#options.store.find(id)) ?? notFound(id)
+  }
+
+  /** A record as the application sees it. */
+  handle(record: ClientRecord): Client {
+    return new Client(record, (id) => this.#options.store.remove(id))
+  }
+
+  #now(): string {
+    return this.#window.cursorAt(this.#window.head)
+  }
+
+  #checkedTopic(topic: string): TopicPattern {
+    const checked = topicPatternOf(topic)
+    const { capabilities, name } = this.#options.driver
+    if (isPattern(checked) && !capabilities.patterns) {
+      throw new StreamerError(
+        'NOT_SUPPORTED_BY_DRIVER',
+        `The driver ${name} has no patterns: subscribe to topics.`,
+      )
+    }
+    return checked
+  }
+
+  async #authorize(record: ClientRecord, topics: readonly string[]): Promise<void> {
+    const { authorizeSubscription, logger } = this.#options
+    if (authorizeSubscription === undefined) return
+    const client = this.handle(record)
+    for (const topic of topics) {
+      let verdict: boolean | Response = false
+      try {
+        verdict = await authorizeSubscription({ client, topic })
+      } catch (error) {
+        logger.error(
+          { err: error, client: maskId(client.id), topic },
+          'authorizeSubscription threw: refused',
+        )
+      }
+      if (verdict === true) continue
+      throw new StreamerError('FORBIDDEN', `The client may not have ${JSON.stringify(topic)}.`, {
+        ...(verdict instanceof Response && { response: verdict }),
+      })
+    }
+  }
+}
+
+function metadataOf(metadata: unknown): Readonly<Record<string, unknown>> {
+  if (typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata)) {
+    try {
+      return JSON.parse(JSON.stringify(metadata)) as Record<string, unknown>
+    } catch {
+      // Refused below, with all else that JSON cannot say.
+    }
+  }
+  throw new StreamerError('INVALID_REQUEST', '`metadata` is not a JSON object.')
+}
+
+function notFound(id: string): never {
+  throw new StreamerError(
+    'CLIENT_NOT_FOUND',
+    `There is no client ${maskId(id)}: it expired, was removed, or never was.`,
+  )
+}

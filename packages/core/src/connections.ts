@@ -1,0 +1,308 @@
+import type { ClientRecord, TopicsChange } from './client-store.ts'
+import { type ConnectedClient, Connection, type Sink } from './connection.ts'
+import { isEchoable, parseCursor } from './cursor.ts'
+import type { GapReason } from './driver.ts'
+import type { Frame } from './encode-event.ts'
+import {
+  closingFrame,
+  type CloseReason,
+  firstFrame,
+  type Gap,
+  gapFrame,
+  keepaliveFrame,
+  type RelayEvent,
+  subscriptionsFrame,
+  type TopicError,
+} from './event.ts'
+import { FanOut } from './fan-out.ts'
+import { KeepaliveWheel } from './keepalive.ts'
+import { maskId } from './logger.ts'
+import { directName, nameFor } from './naming.ts'
+import type { ResolvedOptions } from './options.ts'
+import { concerns, replay } from './replay.ts'
+import { TopicIndex } from './topic-index.ts'
+import type { Window } from './window.ts'
+
+/** A tab that was pushed out by another comes back after an hour, or the two would push each other for ever. */
+const EVICTED_RETRY_MS = 3_600_000
+/** How long an ended response may take to leave before its socket is closed. */
+const END_TIMEOUT_MS = 2_000
+
+/** A connection that is about to be opened. */
+export interface NewConnection {
+  readonly id: string
+  /** Milliseconds since 1970. */
+  readonly since: number
+  /** The client as it was before this connection. */
+  readonly record: ClientRecord
+  readonly sink: Sink
+  readonly envelope: boolean
+  /** What the browser sent to resume from. */
+  readonly lastEventId: string | undefined
+  /** Called once, when it is over, whoever ended it. */
+  readonly onClosed: () => void
+}
+
+/** The open connections of this replica: from an event to the sockets of those who want it. */
+export class Connections {
+  readonly #options: ResolvedOptions
+  readonly #window: Window
+  readonly #onClosed: (connection: Connection) => void
+  readonly #fanOut: FanOut
+  readonly #wheel: KeepaliveWheel
+  readonly #index = new TopicIndex<Connection>()
+  readonly #clients = new Map<string, ConnectedClient>()
+  /** Clients whose last connection could not keep up, and who were not told yet. */
+  readonly #slow = new Set<string>()
+  #open = 0
+  /** Events written or queued for a connection, since the start. */
+  eventsOut = 0
+  /** Connections closed because their queue was full, since the start. */
+  slowConsumers = 0
+
+  constructor(
+    options: ResolvedOptions,
+    window: Window,
+    onClosed: (connection: Connection) => void,
+  ) {
+    this.#options = options
+    this.#window = window
+    this.#onClosed = onClosed
+    const { clock, maxQueueBytes, keepaliveMs: intervalMs } = options
+    this.#fanOut = new FanOut({
+      clock,
+      maxQueueBytes,
+      onFull: (connection) => this.#dropSlow(connection),
+    })
+    this.#wheel = new KeepaliveWheel({ clock, intervalMs, send: (quiet) => this.#keepAlive(quiet) })
+  }
+
+  /** How many are open. */
+  get size(): number {
+    return this.#open
+  }
+
+  /** Writes the first message, then what the client missed, then all that comes. */
+  open({ record, lastEventId, ...values }: NewConnection): Connection {
+    const client = this.#clientOf(record)
+    const connection = new Connection({ ...values, client })
+    connection.lastWriteAt = this.#options.clock.now()
+    client.connections.push(connection)
+    this.#open++
+    if (client.connections.length > this.#options.maxConnectionsPerClient) {
+      this.close(client.connections[0]!, 'too-many-connections', EVICTED_RETRY_MS)
+    }
+    const start = this.#startOf(record, lastEventId)
+    this.#push(
+      connection,
+      firstFrame({
+        clientId: record.id,
+        ttlMs: record.ttlMs,
+        topics: [...record.topics.keys()].toSorted(),
+        retryMs: this.jitteredRetryMs(),
+        ...(start.cursor !== undefined && { cursor: start.cursor }),
+      }),
+    )
+    if (this.#slow.delete(client.id)) this.#push(connection, closingFrame('slow-consumer'))
+    if (start.gap !== undefined)
+      this.#push(connection, gapFrame(this.#window.cursorAt(start.from), start.gap))
+    this.#fanOut.flush(connection)
+    replay({
+      window: this.#window,
+      naming: this.#options.eventNames,
+      connection,
+      from: start.from,
+      onLive: () => this.#goLive(connection),
+    })
+    return connection
+  }
+
+  /** Ends a connection behind what it has pending. */
+  close(connection: Connection, reason: CloseReason, retryMs?: number): void {
+    if (connection.closed) return
+    this.#push(connection, closingFrame(reason, retryMs))
+    this.#fanOut.flush(connection)
+    const { sink } = connection
+    this.closed(connection)
+    sink.end()
+    this.#options.clock.after(END_TIMEOUT_MS, () => sink.destroy())
+  }
+
+  /** Forgets a connection whose transport is gone. */
+  closed(connection: Connection): void {
+    if (connection.closed) return
+    connection.closed = true
+    this.#open--
+    const { client } = connection
+    for (const topic of client.topics.keys()) this.#index.delete(topic, connection)
+    this.#wheel.delete(connection)
+    client.connections.splice(client.connections.indexOf(connection), 1)
+    if (client.connections.length === 0) this.#clients.delete(client.id)
+    connection.onClosed()
+    this.#onClosed(connection)
+  }
+
+  /** Gives an event to everyone who wants it, once each. */
+  deliver(event: RelayEvent): void {
+    if (event.to !== undefined) {
+      this.#deliverDirect(event, event.to)
+      return
+    }
+    const groups = this.#index.match(event.topic)
+    const several = groups.length > 1
+    for (const group of groups) {
+      const name = nameFor(event, group.subscription, this.#options.eventNames)
+      const { members } = group
+      for (let i = 0; i < members.length; i++) {
+        const connection = members[i]!
+        if (several) {
+          if (connection.lastEvent === event) continue
+          connection.lastEvent = event
+        }
+        this.eventsOut++
+        this.#fanOut.push(
+          connection,
+          connection.envelope ? event.envelope(name) : event.frame(name),
+        )
+        // A full connection was closed, and another stands in its place.
+        if (connection.closed) i--
+      }
+    }
+    event.settle()
+  }
+
+  /** Tells the subscribers of a topic why an event of it does not come. */
+  tellError(error: TopicError): void {
+    const members = new Set(this.#index.match(error.topic).flatMap((group) => group.members))
+    for (const member of this.#index.group(error.topic)?.members ?? []) members.add(member)
+    for (const connection of members) this.#push(connection, error.frame)
+  }
+
+  /** Tells everyone whom a gap concerns. */
+  tellGap(gap: Gap): void {
+    const { topics } = gap
+    for (const client of this.#clients.values()) {
+      if (topics !== undefined && !topics.some((topic) => concerns(client, topic))) continue
+      for (const connection of client.connections)
+        if (!connection.replaying) this.#push(connection, gap.frame)
+    }
+  }
+
+  /** Brings a client's connections in step with its topics. */
+  topicsChanged(record: ClientRecord, { added, removed }: TopicsChange): void {
+    const client = this.#clients.get(record.id)
+    if (client === undefined) return
+    client.topics = this.#sequencesOf(record)
+    const frame = subscriptionsFrame([...record.topics.keys()].toSorted())
+    for (const connection of client.connections) {
+      for (const topic of removed) this.#index.delete(topic, connection)
+      if (!connection.replaying) for (const topic of added) this.#index.add(topic, connection)
+      this.#push(connection, frame)
+    }
+  }
+
+  /** Closes all connections of a client that is no more. */
+  clientRemoved(id: string, reason: 'removed' | 'expired'): void {
+    this.#slow.delete(id)
+    for (const connection of this.#clients.get(id)?.connections.slice() ?? [])
+      this.close(connection, reason)
+  }
+
+  /** Ends all connections, each at a random time within `ms`. */
+  async drain(ms: number): Promise<void> {
+    const { clock, random } = this.#options
+    const all = [...this.#clients.values()].flatMap((client) => client.connections)
+    const ended = all.map(
+      (connection) =>
+        new Promise<void>((resolve) => {
+          clock.after(Math.floor(random() * ms), () => {
+            this.close(connection, 'shutdown', this.jitteredRetryMs())
+            resolve()
+          })
+        }),
+    )
+    await Promise.all(ended)
+  }
+
+  /** Reconnection time for browsers, spread so that they do not all come back at once. */
+  jitteredRetryMs(): number {
+    return Math.round(this.#options.retryMs * (0.75 + this.#options.random() / 2))
+  }
+
+  #deliverDirect(event: RelayEvent, to: string): void {
+    const frame = event.frame(directName(event))
+    for (const connection of this.#clients.get(to)?.connections.slice() ?? []) {
+      if (connection.replaying) continue
+      this.eventsOut++
+      this.#push(connection, frame)
+    }
+  }
+
+  #goLive(connection: Connection): void {
+    connection.replaying = false
+    connection.lastWriteAt = this.#options.clock.now()
+    for (const topic of connection.client.topics.keys()) this.#index.add(topic, connection)
+    this.#wheel.add(connection)
+  }
+
+  #push(connection: Connection, frame: Frame): void {
+    if (!connection.closed) this.#fanOut.push(connection, frame)
+  }
+
+  #keepAlive(quiet: readonly Connection[]): void {
+    const frame = keepaliveFrame(this.#window.cursorAt(this.#window.head))
+    for (const connection of quiet)
+      if (connection.sink.queuedBytes === 0) this.#push(connection, frame)
+  }
+
+  #dropSlow(connection: Connection): void {
+    const { client, sink } = connection
+    const fields = { client: maskId(client.id), queuedBytes: sink.queuedBytes }
+    this.#options.logger.warn(fields, 'closed a connection that cannot keep up')
+    this.slowConsumers++
+    this.#slow.add(client.id)
+    this.closed(connection)
+    sink.destroy()
+  }
+
+  #clientOf(record: ClientRecord): ConnectedClient {
+    let client = this.#clients.get(record.id)
+    if (client === undefined) {
+      client = { id: record.id, topics: this.#sequencesOf(record), connections: [] }
+      this.#clients.set(record.id, client)
+    }
+    return client
+  }
+
+  #sequencesOf(record: ClientRecord): Map<string, number> {
+    return new Map(
+      [...record.topics].map(([topic, cursor]) => [topic, this.#sequenceOf(cursor) ?? 0]),
+    )
+  }
+
+  #sequenceOf(text: string): number | undefined {
+    const cursor = parseCursor(text)
+    return cursor === undefined ? undefined : this.#window.sequenceOf(cursor)
+  }
+
+  /** Where a connection's stream starts, the cursor for its first message, and what must be told first. */
+  #startOf(
+    record: ClientRecord,
+    lastEventId: string | undefined,
+  ): { from: number; cursor: string | undefined; gap?: GapReason } {
+    const { head } = this.#window
+    if (lastEventId === undefined || lastEventId === 'earliest') {
+      const fromBirth = lastEventId === 'earliest' || !record.wasConnected
+      const from = fromBirth ? (this.#sequenceOf(record.madeAt) ?? head) : head
+      return { from, cursor: this.#window.cursorAt(from) }
+    }
+    const from = this.#sequenceOf(lastEventId)
+    if (from !== undefined) return { from, cursor: lastEventId }
+    const foreign = parseCursor(lastEventId)
+    const gap =
+      foreign === undefined || foreign.epoch === this.#window.epoch
+        ? 'cursor-unknown'
+        : 'replica-started'
+    return { from: head, cursor: isEchoable(lastEventId) ? lastEventId : undefined, gap }
+  }
+}

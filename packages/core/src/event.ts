@@ -1,0 +1,173 @@
+import { Buffer } from 'node:buffer'
+import type { GapReason, TopicPattern } from './driver.ts'
+import { encodeEvent, type Frame } from './encode-event.ts'
+
+/** What the window holds: an event, or in its place word of why there is none. */
+export type WindowItem = RelayEvent | TopicError | Gap
+
+/** A message as this replica relays it: encoded once for each name it goes by, for all connections. */
+export class RelayEvent {
+  readonly kind = 'event'
+  readonly cursor: string
+  /** Empty for a message to one client. */
+  readonly topic: string
+  /** The one client that it is for. */
+  readonly to: string | undefined
+  /** The event name that the publisher set. */
+  readonly name: string | undefined
+  readonly id: string | undefined
+  #payload: Uint8Array
+  #lastName: string | undefined
+  #lastFrame: Frame | undefined
+  #otherFrames: Map<string, Frame> | undefined
+  #settled = false
+
+  constructor(
+    cursor: string,
+    message: { topic: string; payload: Uint8Array; name?: string; id?: string; to?: string },
+  ) {
+    this.cursor = cursor
+    this.topic = message.topic
+    this.to = message.to
+    this.name = message.name
+    this.id = message.id
+    this.#payload = message.payload
+  }
+
+  /** Roughly what it holds in memory. */
+  get bytes(): number {
+    return 400 + this.#payload.length + 2 * this.topic.length
+  }
+
+  /** The bytes for connections that know the event as `name`; without a name it has no `event:` line. */
+  frame(name: string | undefined): Frame {
+    if (this.#lastFrame !== undefined && this.#lastName === name) return this.#lastFrame
+    const key = `event ${name ?? ''}`
+    const frame = this.#otherFrames?.get(key) ?? this.#encode(name)
+    if (this.#lastFrame === undefined) {
+      this.#lastName = name
+      this.#lastFrame = frame
+    } else {
+      this.#keep(key, frame)
+    }
+    return frame
+  }
+
+  /** The same with the topic beside the data, for connections with `?envelope=1`. */
+  envelope(name: string | undefined): Frame {
+    const key = `envelope ${name ?? ''}`
+    let frame = this.#otherFrames?.get(key)
+    if (frame === undefined) {
+      const data = JSON.stringify({
+        topic: this.topic,
+        data: Buffer.from(this.#payload).toString(),
+        event: this.name,
+        id: this.id,
+      })
+      frame = encodeEvent({ id: this.cursor, ...(name !== undefined && { event: name }), data })
+      this.#keep(key, frame)
+    }
+    return frame
+  }
+
+  /** Forgets all encodings but the first, once the event has gone to all live connections. */
+  settle(): void {
+    this.#settled = true
+    this.#otherFrames = undefined
+  }
+
+  #encode(name: string | undefined): Frame {
+    const id = this.cursor
+    const data = this.#payload
+    const frame = encodeEvent(name === undefined ? { id, data } : { id, event: name, data })
+    // Lets go of the broker client's buffer, which may be a slice of a much larger one.
+    if (frame.data !== undefined) this.#payload = frame.data
+    return frame
+  }
+
+  #keep(key: string, frame: Frame): void {
+    if (this.#settled) return
+    this.#otherFrames ??= new Map()
+    this.#otherFrames.set(key, frame)
+  }
+}
+
+/** A message on `topic` that could not become an event; its subscribers are told. */
+export class TopicError {
+  readonly kind = 'error'
+  readonly bytes = 400
+  readonly topic: TopicPattern
+  readonly frame: Frame
+
+  constructor(topic: TopicPattern, code: TopicErrorCode, message: string) {
+    this.topic = topic
+    this.frame = infoFrame({ error: { topic, code, message } })
+  }
+}
+
+/** Codes of `{"error":{…}}` messages. */
+export type TopicErrorCode = 'subscription-failure' | 'payload-too-large' | 'payload-not-utf8'
+
+/** Messages may be missing at this place, of `topics` or of any. */
+export class Gap {
+  readonly kind = 'gap'
+  readonly bytes = 400
+  readonly topics: readonly TopicPattern[] | undefined
+  readonly frame: Frame
+
+  constructor(cursor: string, reason: GapReason, topics?: readonly TopicPattern[]) {
+    this.topics = topics
+    this.frame = gapFrame(cursor, reason, topics)
+  }
+}
+
+/** `{"gap":…}` with the cursor from which the stream goes on. */
+export function gapFrame(cursor: string, reason: GapReason, topics?: readonly string[]): Frame {
+  return encodeEvent({ id: cursor, data: JSON.stringify({ gap: { reason, topics } }) })
+}
+
+/** Why the server ends a connection. */
+export type CloseReason =
+  | 'shutdown'
+  | 'removed'
+  | 'expired'
+  | 'not-ready'
+  | 'overloaded'
+  | 'too-many-connections'
+  | 'slow-consumer'
+
+/** `{"closing":…}`, with the time in milliseconds after which the browser comes back. */
+export function closingFrame(reason: CloseReason, retryMs?: number): Frame {
+  const data = JSON.stringify({ closing: { reason } })
+  return encodeEvent(retryMs === undefined ? { data } : { retry: retryMs, data })
+}
+
+/** The first message of every connection. */
+export function firstFrame(first: {
+  clientId: string
+  ttlMs: number
+  topics: readonly string[]
+  retryMs: number
+  cursor?: string
+}): Frame {
+  const config = { client_id: first.clientId, client_ttl_millis: first.ttlMs }
+  return encodeEvent({
+    retry: first.retryMs,
+    ...(first.cursor !== undefined && { id: first.cursor }),
+    data: JSON.stringify({ config, subscriptions: first.topics }),
+  })
+}
+
+/** `{"subscriptions":…}`, after every change of them. */
+export function subscriptionsFrame(topics: readonly string[]): Frame {
+  return infoFrame({ subscriptions: topics })
+}
+
+/** Keeps proxies from ending a quiet stream, and the browser's cursor fresh: no data, so no event fires. */
+export function keepaliveFrame(cursor: string): Frame {
+  return encodeEvent({ comment: 'keepalive', id: cursor })
+}
+
+function infoFrame(info: object): Frame {
+  return encodeEvent({ data: JSON.stringify(info) })
+}

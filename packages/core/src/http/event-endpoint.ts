@@ -1,0 +1,239 @@
+import type { Client } from '../client.ts'
+import type { ClientRecord, ConnectionInfo } from '../client-store.ts'
+import type { Clients } from '../clients.ts'
+import type { Connections } from '../connections.ts'
+import { StreamerError } from '../errors.ts'
+import { type CloseReason, closingFrame } from '../event.ts'
+import { maskId } from '../logger.ts'
+import type { ResolvedOptions } from '../options.ts'
+import { covers, topicPatternOf } from '../topic.ts'
+import { corsHeaders, preflightHeaders } from './cors.ts'
+import { EventStream } from './event-stream.ts'
+import { problemResponse } from './problem.ts'
+
+const METHODS = 'GET, HEAD, OPTIONS'
+
+/** What keeps everything between here and the browser from storing, changing or holding back the stream. */
+const STREAM_HEADERS = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+}
+
+/** The part of a web-standard `Request` that decides what is answered. */
+export interface EventRequest {
+  readonly method: string
+  readonly url: string
+  readonly headers: { get(name: string): string | null }
+  /** The whole request, for hooks. @default this object, if it is a `Request` */
+  readonly toRequest?: () => Request
+}
+
+/** How a request is to be understood. */
+export interface AcceptOptions {
+  /** The client's id, taken from a cookie or a session; `null` if it has none. @default the query's `id` */
+  clientId?: string | null
+}
+
+/** What the endpoint stands on. */
+export interface EventEndpointOptions {
+  readonly options: ResolvedOptions
+  readonly replica: string
+  readonly clients: Clients
+  readonly connections: Connections
+  readonly start: () => Promise<void>
+  readonly isClosing: () => boolean
+  readonly onConnect: (event: { clientId: string; connection: ConnectionInfo }) => void
+}
+
+/** `GET /events`: decides who gets a stream, and what everybody else is told. */
+export class EventEndpoint {
+  readonly #on: EventEndpointOptions
+
+  constructor(on: EventEndpointOptions) {
+    this.#on = on
+  }
+
+  async accept(
+    request: EventRequest,
+    { clientId }: AcceptOptions,
+  ): Promise<Response | EventStream> {
+    const cors = corsHeaders(this.#on.options.cors, request.headers.get('origin'))
+    const query = new URLSearchParams(/\?([^#]*)/.exec(request.url)?.[1])
+    const id = clientId === undefined ? query.get('id') : clientId
+    try {
+      switch (request.method) {
+        case 'GET':
+          return await this.#get(request, query, id, cors)
+        case 'HEAD':
+          return await this.#head(id, cors)
+        case 'OPTIONS':
+          return preflight(request, cors)
+        default:
+          return problemResponse(
+            new StreamerError(
+              'METHOD_NOT_ALLOWED',
+              `The event stream is read with GET, not ${request.method}.`,
+            ),
+            { ...cors, allow: METHODS },
+          )
+      }
+    } catch (error) {
+      if (!(error instanceof StreamerError)) throw error
+      return error.retryable ? this.#notNow('not-ready', cors) : problemResponse(error, cors)
+    }
+  }
+
+  async #get(
+    request: EventRequest,
+    query: URLSearchParams,
+    id: string | null,
+    cors: Record<string, string>,
+  ): Promise<Response | EventStream> {
+    const { options, connections, isClosing, start } = this.#on
+    const anonymous = id === null || id === ''
+    const topics = anonymous ? this.#anonymousTopics(query) : []
+    if (isClosing()) return this.#notNow('shutdown', cors)
+    if (connections.size >= options.maxConnections) return this.#notNow('overloaded', cors)
+    await start()
+    const lastEventId =
+      request.headers.get('last-event-id') || query.get('last_event_id') || undefined
+    const { clients } = this.#on
+    const found = anonymous ? await clients.create({ topics }, lastEventId) : await clients.get(id)
+    try {
+      await this.#authorize(request, clients.handle(found))
+      return await this.#attach(found, cors, {
+        lastEventId,
+        anonymous,
+        envelope: query.get('envelope') === '1',
+      })
+    } catch (error) {
+      if (anonymous) await options.store.remove(found.id)
+      throw error
+    }
+  }
+
+  async #attach(
+    found: ClientRecord,
+    cors: Record<string, string>,
+    asked: { lastEventId: string | undefined; anonymous: boolean; envelope: boolean },
+  ): Promise<EventStream> {
+    const { options, replica, clients, connections, onConnect } = this.#on
+    const { store, clock, newId, logger } = options
+    const connection = { id: newId(), replica, since: clock.wallTime() }
+    const record = (await store.attach(found.id, connection)) ?? (await clients.get(found.id))
+    const leave = (): void => {
+      const left = asked.anonymous
+        ? store.remove(record.id)
+        : store.detach(record.id, connection.id)
+      left.catch((error: unknown) =>
+        logger.error({ err: error }, 'could not note the end of a connection'),
+      )
+    }
+    return new EventStream(
+      { ...STREAM_HEADERS, ...cors },
+      {
+        open: (sink) => {
+          const opened = connections.open({
+            ...connection,
+            record: asked.anonymous ? { ...record, ttlMs: 0 } : record,
+            sink,
+            envelope: asked.envelope,
+            lastEventId: asked.lastEventId,
+            onClosed: leave,
+          })
+          onConnect({ clientId: record.id, connection })
+          void this.#catchUp(record)
+          return () => connections.closed(opened)
+        },
+        abandon: leave,
+      },
+    )
+  }
+
+  /** Brings a connection in step with what happened to its client while it was being opened. */
+  async #catchUp(record: ClientRecord): Promise<void> {
+    const { options, connections } = this.#on
+    try {
+      const now = await options.store.find(record.id)
+      if (now === undefined) {
+        connections.clientRemoved(record.id, 'removed')
+      } else if (now.topics !== record.topics) {
+        const added = [...now.topics.keys()].filter((topic) => !record.topics.has(topic))
+        const removed = [...record.topics.keys()].filter((topic) => !now.topics.has(topic))
+        connections.topicsChanged(now, { added, removed })
+      }
+    } catch (error) {
+      options.logger.error(
+        { err: error, client: maskId(record.id) },
+        'could not read a client again',
+      )
+    }
+  }
+
+  async #head(id: string | null, cors: Record<string, string>): Promise<Response> {
+    const { options, start, clients } = this.#on
+    if (id !== null && id !== '') {
+      await start()
+      await clients.get(id)
+    } else if (options.anonymous === false) {
+      throw idRequired()
+    }
+    return new Response(null, { headers: { ...STREAM_HEADERS, ...cors } })
+  }
+
+  #anonymousTopics(query: URLSearchParams): string[] {
+    const { anonymous } = this.#on.options
+    if (anonymous === false) throw idRequired()
+    const topics = query.getAll('topic').map(topicPatternOf)
+    for (const topic of topics) {
+      if (anonymous.topics.some((allowed) => covers(allowed, topic))) continue
+      throw new StreamerError(
+        'FORBIDDEN',
+        `Anonymous clients may not have ${JSON.stringify(topic)}.`,
+      )
+    }
+    return topics
+  }
+
+  async #authorize(request: EventRequest, client: Client): Promise<void> {
+    const { authorizeConnection, logger } = this.#on.options
+    if (authorizeConnection === undefined) return
+    let verdict: boolean | Response = false
+    try {
+      verdict = await authorizeConnection({
+        request: request.toRequest?.() ?? (request as Request),
+        client,
+      })
+    } catch (error) {
+      logger.error({ err: error, client: maskId(client.id) }, 'authorizeConnection threw: refused')
+    }
+    if (verdict === true) return
+    throw new StreamerError('FORBIDDEN', 'This request may not read the stream of the client.', {
+      ...(verdict instanceof Response && { response: verdict }),
+    })
+  }
+
+  /**
+   * A stream that ends at once and says when to come back.
+   * [spec] any status but 200 makes an EventSource give up for good.
+   */
+  #notNow(reason: CloseReason, cors: Record<string, string>): Response {
+    const frame = closingFrame(reason, this.#on.connections.jitteredRetryMs())
+    return new Response(frame.bare.toString(), { headers: { ...STREAM_HEADERS, ...cors } })
+  }
+}
+
+function preflight(request: EventRequest, cors: Record<string, string>): Response {
+  const allowed = 'access-control-allow-origin' in cors
+  const requested = request.headers.get('access-control-request-headers')
+  const headers = { ...cors, allow: METHODS, ...(allowed && preflightHeaders(METHODS, requested)) }
+  return new Response(null, { status: 204, headers })
+}
+
+function idRequired(): StreamerError {
+  return new StreamerError(
+    'CLIENT_ID_REQUIRED',
+    'The query has no `id` of a client, as in /events?id=….',
+  )
+}

@@ -1,0 +1,44 @@
+import type { Sink } from '../connection.ts'
+import { type NodeRequest, type NodeResponse, openOnNode } from './node-sinks.ts'
+import { openOnStream } from './stream-sink.ts'
+
+/** How a stream is opened, or given up. */
+export interface StreamOpener {
+  /** Starts writing; returns what to call when the transport is gone. */
+  readonly open: (sink: Sink) => () => void
+  readonly abandon: () => void
+}
+
+/** An accepted request whose stream is still to be opened, exactly once, with one of its methods. */
+export class EventStream {
+  /** Headers of the answer; its status is 200. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly #opener: StreamOpener
+
+  constructor(headers: Readonly<Record<string, string>>, opener: StreamOpener) {
+    this.headers = headers
+    this.#opener = opener
+  }
+
+  /** Opens it as a web-standard answer. */
+  toResponse(): Response {
+    return new Response(openOnStream(this.#opener), { headers: this.headers })
+  }
+
+  /**
+   * Opens it on a response of `node:http` or `node:http2`: the fast path. From here on the response is
+   * Asbru's: the caller MUST NOT write to it or end it.
+   */
+  toNode(
+    request: NodeRequest,
+    response: NodeResponse,
+    headers: Readonly<Record<string, string>> = {},
+  ): void {
+    openOnNode(request, response, { ...headers, ...this.headers }, this.#opener)
+  }
+
+  /** Gives it up unopened. */
+  abandon(): void {
+    this.#opener.abandon()
+  }
+}

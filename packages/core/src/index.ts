@@ -1,0 +1,43 @@
+export { Client } from './client.ts'
+export type {
+  ClientQuery,
+  ClientRecord,
+  ClientStore,
+  ClientStoreListener,
+  ConnectionInfo,
+  Page,
+  TopicsChange,
+} from './client-store.ts'
+export type { NewClientOptions, SubscriptionsChange } from './clients.ts'
+export { type Clock, systemClock } from './clock.ts'
+export type {
+  Driver,
+  DriverCapabilities,
+  DriverStatus,
+  GapReason,
+  IncomingMessage,
+  OpenOptions,
+  OutgoingMessage,
+  Receiver,
+  TopicPattern,
+} from './driver.ts'
+export { encodeEvent, type EventFields, type Frame } from './encode-event.ts'
+export { StreamerError, type StreamerErrorCode, type StreamerErrorOptions } from './errors.ts'
+export type { CloseReason, TopicErrorCode } from './event.ts'
+export type { CorsOptions } from './http/cors.ts'
+export type { AcceptOptions, EventRequest } from './http/event-endpoint.ts'
+export { EventStream } from './http/event-stream.ts'
+export { type NodeListener, nodeListener, type NodeListenerOptions } from './http/node-listener.ts'
+export type { NodeRequest, NodeResponse } from './http/node-sinks.ts'
+export { problemResponse, wireCode } from './http/problem.ts'
+export { type Logger, maskId, silentLogger } from './logger.ts'
+export { memoryClientStore } from './memory-client-store.ts'
+export type { JsonValue, PublishData, PublishItem, PublishOptions } from './message.ts'
+export type { EventNaming } from './naming.ts'
+export type { StreamerOptions, Verdict } from './options.ts'
+export type { PublishResult } from './publisher.ts'
+export type { RelayCounters } from './relay.ts'
+export type { DriverState, StreamerStatus } from './status.ts'
+export { Streamer } from './streamer.ts'
+export { covers, isPattern, isTopic, matches, topicOf, topicPatternOf } from './topic.ts'
+export type { WindowStatus } from './window.ts'

@@ -1,0 +1,175 @@
+import type {
+  ClientQuery,
+  ClientRecord,
+  ClientStore,
+  ClientStoreListener,
+  Page,
+} from './client-store.ts'
+import type { Clock } from './clock.ts'
+import type { TopicPattern } from './driver.ts'
+import { StreamerError } from './errors.ts'
+import { maskId } from './logger.ts'
+
+const DEFAULT_LIMIT = 100
+
+/** Keeps clients in this process. */
+export function memoryClientStore({ clock }: { clock: Clock }): ClientStore {
+  const clients = new Map<string, Held>()
+  const subscribers = new Map<TopicPattern, number>()
+  let listener: ClientStoreListener
+  let made = 0
+
+  return {
+    async open(to) {
+      listener = to
+    },
+
+    async create(record) {
+      if (clients.has(record.id)) {
+        throw new StreamerError('CLIENT_EXISTS', `There is a client ${maskId(record.id)} already.`)
+      }
+      const held: Held = { record, order: ++made, cancelExpiry: undefined }
+      clients.set(record.id, held)
+      changed(held, [...record.topics.keys()], [])
+      startTtl(held)
+    },
+
+    async find(id) {
+      return clients.get(id)?.record
+    },
+
+    async changeTopics(id, subscribe, unsubscribe) {
+      const held = clients.get(id)
+      if (held === undefined) return undefined
+      const topics = new Map(held.record.topics)
+      const removed = unsubscribe.filter((topic) => topics.delete(topic))
+      const added = [...subscribe.keys()].filter((topic) => !topics.has(topic))
+      for (const topic of added) topics.set(topic, subscribe.get(topic)!)
+      if (added.length + removed.length > 0) {
+        held.record = { ...held.record, topics }
+        changed(held, added, removed)
+      }
+      return held.record
+    },
+
+    async remove(id) {
+      const held = clients.get(id)
+      if (held === undefined) return false
+      remove(held, 'removed')
+      return true
+    },
+
+    async attach(id, connection) {
+      const held = clients.get(id)
+      if (held === undefined) return undefined
+      held.cancelExpiry?.()
+      held.cancelExpiry = undefined
+      const before = held.record
+      held.record = {
+        ...before,
+        wasConnected: true,
+        connections: [...before.connections, connection],
+      }
+      return before
+    },
+
+    async detach(id, connectionId) {
+      const held = clients.get(id)
+      if (held === undefined) return
+      const connections = held.record.connections.filter(
+        (connection) => connection.id !== connectionId,
+      )
+      if (connections.length === held.record.connections.length) return
+      held.record = { ...held.record, connections }
+      if (connections.length === 0) startTtl(held)
+    },
+
+    async list(query) {
+      const after = query.after === undefined ? 0 : orderOf(query.after)
+      const wanted: Held[] = []
+      const limit = query.limit ?? DEFAULT_LIMIT
+      for (const held of clients.values()) {
+        if (held.order <= after || !isWanted(held.record, query)) continue
+        wanted.push(held)
+        if (wanted.length > limit) break
+      }
+      return pageOf(
+        wanted,
+        limit,
+        (held) => String(held.order),
+        (held) => held.record,
+      )
+    },
+
+    async topics({ after, limit = DEFAULT_LIMIT }) {
+      const sorted = [...subscribers.keys()]
+        .filter((topic) => after === undefined || topic > after)
+        .toSorted()
+      return pageOf(sorted, limit, String, (topic) => ({
+        topic,
+        subscribers: subscribers.get(topic)!,
+      }))
+    },
+
+    async count() {
+      return clients.size
+    },
+
+    async close() {
+      for (const held of clients.values()) held.cancelExpiry?.()
+      clients.clear()
+      subscribers.clear()
+    },
+  }
+
+  function startTtl(held: Held): void {
+    held.cancelExpiry = clock.after(held.record.ttlMs, () => remove(held, 'expired'))
+  }
+
+  function remove(held: Held, reason: 'removed' | 'expired'): void {
+    held.cancelExpiry?.()
+    clients.delete(held.record.id)
+    for (const topic of held.record.topics.keys()) count(topic, -1)
+    listener.removed(held.record, reason)
+  }
+
+  function changed(held: Held, added: TopicPattern[], removed: TopicPattern[]): void {
+    for (const topic of added) count(topic, 1)
+    for (const topic of removed) count(topic, -1)
+    listener.changed(held.record, { added, removed })
+  }
+
+  function count(topic: TopicPattern, by: number): void {
+    const now = (subscribers.get(topic) ?? 0) + by
+    if (now === 0) subscribers.delete(topic)
+    else subscribers.set(topic, now)
+  }
+}
+
+interface Held {
+  record: ClientRecord
+  /** Clients are listed in the order in which they were made. */
+  readonly order: number
+  cancelExpiry: (() => void) | undefined
+}
+
+function isWanted(record: ClientRecord, { topic, connected }: ClientQuery): boolean {
+  if (topic !== undefined && !record.topics.has(topic)) return false
+  return connected === undefined || connected === record.connections.length > 0
+}
+
+function orderOf(after: string): number {
+  if (/^\d{1,15}$/.test(after)) return Number(after)
+  throw new StreamerError('INVALID_REQUEST', '`after` is not the `next` of a list of clients.')
+}
+
+function pageOf<Found, Item>(
+  found: Found[],
+  limit: number,
+  key: (found: Found) => string,
+  item: (found: Found) => Item,
+): Page<Item> {
+  const shown = found.slice(0, limit)
+  const items = shown.map(item)
+  return found.length > limit ? { items, next: key(shown.at(-1)!) } : { items }
+}

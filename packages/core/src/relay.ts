@@ -1,0 +1,141 @@
+import { Buffer, isUtf8 } from 'node:buffer'
+import type { Connections } from './connections.ts'
+import type { DriverStatus, IncomingMessage, Receiver } from './driver.ts'
+import { Gap, RelayEvent, TopicError } from './event.ts'
+import { DIRECT_TOPIC, readDirect } from './message.ts'
+import type { ResolvedOptions } from './options.ts'
+import { isEventName, isTopic } from './topic.ts'
+import type { Window } from './window.ts'
+
+/** What has passed since the start. */
+export interface RelayCounters {
+  /** Messages that came from the broker. */
+  messagesIn: number
+  /** Messages that no subscription can name, or that are not what their reserved topic is for. */
+  ignoredMessages: number
+  /** Event names of publishers that are reserved or malformed; their messages go on without. */
+  ignoredEventNames: number
+  /** Messages over `maxPayloadBytes`, or not UTF-8. */
+  refusedPayloads: number
+}
+
+/** What the relay passes on, and to whom. */
+export interface RelayOptions {
+  readonly options: ResolvedOptions
+  readonly window: Window
+  readonly connections: Connections
+  /** Told of every status of the driver, after the relay has acted on it. */
+  readonly onStatus: (status: DriverStatus) => void
+}
+
+/** Takes what the driver hands over, makes events of it, and passes them to the window and the connections. */
+export class Relay implements Receiver {
+  readonly #to: RelayOptions
+  readonly counters: RelayCounters = {
+    messagesIn: 0,
+    ignoredMessages: 0,
+    ignoredEventNames: 0,
+    refusedPayloads: 0,
+  }
+
+  constructor(to: RelayOptions) {
+    this.#to = to
+  }
+
+  message(message: IncomingMessage): void {
+    this.counters.messagesIn++
+    try {
+      this.#relay(message)
+    } catch (error) {
+      this.#to.options.logger.error(
+        { err: error, topic: message?.topic },
+        'could not relay a message',
+      )
+    }
+  }
+
+  status(status: DriverStatus): void {
+    try {
+      if (status.type === 'gap') this.#gap(status)
+      this.#to.onStatus(status)
+    } catch (error) {
+      this.#to.options.logger.error(
+        { err: error, status },
+        'could not act on a status of the driver',
+      )
+    }
+  }
+
+  /** Tells the subscribers of a topic that it is not to be had. */
+  topicFailed(topic: string): void {
+    const text = 'The broker does not deliver this topic now; it is asked again.'
+    this.#error(new TopicError(topic, 'subscription-failure', text))
+  }
+
+  #relay(message: IncomingMessage): void {
+    const { topic, payload } = message
+    if (topic === DIRECT_TOPIC) {
+      const direct = readDirect(payload)
+      if (direct === undefined) this.counters.ignoredMessages++
+      else this.#event({ topic: '', ...direct })
+    } else if (isTopic(topic)) {
+      this.#event(message)
+    } else {
+      this.counters.ignoredMessages++
+    }
+  }
+
+  #event(message: IncomingMessage & { to?: string }): void {
+    const { window, connections } = this.#to
+    const { topic, to, id } = message
+    const payload = this.#checked(message)
+    if (payload === undefined) return
+    const name = this.#nameOf(message.event)
+    const event = window.add(
+      (cursor) =>
+        new RelayEvent(cursor, {
+          topic,
+          payload,
+          ...(name !== undefined && { name }),
+          ...(id !== undefined && { id }),
+          ...(to !== undefined && { to }),
+        }),
+    )
+    connections.deliver(event)
+  }
+
+  /** The payload as it may go out, or `undefined` once its topic was told why it does not. */
+  #checked({ topic, payload }: IncomingMessage): Uint8Array | undefined {
+    const { maxPayloadBytes, binary } = this.#to.options
+    if (payload.length > maxPayloadBytes) {
+      const text = `A message of ${payload.length} bytes was not relayed; the most is ${maxPayloadBytes}.`
+      this.#refuse(topic, 'payload-too-large', text)
+      return undefined
+    }
+    if (isUtf8(payload)) return payload
+    if (binary === 'base64') return Buffer.from(Buffer.from(payload).toString('base64'))
+    this.#refuse(topic, 'payload-not-utf8', 'A message that is not UTF-8 was not relayed.')
+    return undefined
+  }
+
+  #refuse(topic: string, code: 'payload-too-large' | 'payload-not-utf8', text: string): void {
+    this.counters.refusedPayloads++
+    if (topic !== '') this.#error(new TopicError(topic, code, text))
+  }
+
+  #nameOf(event: string | undefined): string | undefined {
+    if (event === undefined || isEventName(event)) return event
+    this.counters.ignoredEventNames++
+    return undefined
+  }
+
+  #error(error: TopicError): void {
+    this.#to.window.add(() => error)
+    this.#to.connections.tellError(error)
+  }
+
+  #gap({ reason, topics }: Extract<DriverStatus, { type: 'gap' }>): void {
+    const gap = this.#to.window.add((cursor) => new Gap(cursor, reason, topics))
+    this.#to.connections.tellGap(gap)
+  }
+}

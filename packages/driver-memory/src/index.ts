@@ -1,0 +1,6 @@
+export {
+  memoryBroker,
+  type MemoryBroker,
+  memoryDriver,
+  type MemoryDriverOptions,
+} from './memory-driver.ts'

@@ -1,0 +1,100 @@
+import {
+  type Driver,
+  matches,
+  type OutgoingMessage,
+  type Receiver,
+  type TopicPattern,
+} from '@asbru/core'
+
+/** What a {@link memoryDriver} may be told. */
+export interface MemoryDriverOptions {
+  /** Shared by the drivers of one process that are to hear each other. @default one of its own */
+  broker?: MemoryBroker
+}
+
+/** A broker within one process: what is published is gone once it was handed over. */
+export interface MemoryBroker {
+  /** Hands a message to all drivers on this broker, in the order of the calls. */
+  publish(message: OutgoingMessage): void
+  /** Adds a reader; the returned function takes it away. */
+  join(reader: (message: OutgoingMessage) => void): () => void
+}
+
+/** Makes a broker for several {@link memoryDriver}s. */
+export function memoryBroker(): MemoryBroker {
+  const readers = new Set<(message: OutgoingMessage) => void>()
+  return {
+    publish(message) {
+      // The publisher may use its buffer again.
+      const kept = { ...message, payload: message.payload.slice() }
+      for (const reader of readers) reader(kept)
+    },
+    join(reader) {
+      readers.add(reader)
+      return () => readers.delete(reader)
+    },
+  }
+}
+
+/**
+ * The embedded default: messages stay in this process. Delivery is exact and in order, and nothing
+ * survives the process.
+ *
+ * @example
+ * const streamer = new Streamer({ driver: memoryDriver() })
+ */
+export function memoryDriver({ broker = memoryBroker() }: MemoryDriverOptions = {}): Driver {
+  const exact = new Set<TopicPattern>()
+  const patterns = new Set<TopicPattern>()
+  let receiver: Receiver | undefined
+  let leave: (() => void) | undefined
+  let closed = false
+
+  return {
+    name: 'memory',
+    capabilities: { patterns: true, headers: true, ordering: 'topic' },
+
+    async open(to) {
+      if (closed) throw new Error('The memory driver was closed.')
+      receiver = to
+      leave = broker.join((message) => {
+        if (exact.has(message.topic) || matchesAny(message.topic)) to.message(message)
+      })
+      to.status({ type: 'connected' })
+    },
+
+    async subscribe(topic) {
+      mustBeOpen()
+      setOf(topic).add(topic)
+    },
+
+    async unsubscribe(topic) {
+      setOf(topic).delete(topic)
+    },
+
+    async publish(message) {
+      mustBeOpen()
+      broker.publish(message)
+    },
+
+    async close() {
+      if (closed) return
+      closed = true
+      leave?.()
+      receiver?.status({ type: 'closed' })
+    },
+  }
+
+  function setOf(topic: TopicPattern): Set<TopicPattern> {
+    return topic.includes('*') ? patterns : exact
+  }
+
+  function matchesAny(topic: string): boolean {
+    for (const pattern of patterns) if (matches(pattern, topic)) return true
+    return false
+  }
+
+  function mustBeOpen(): void {
+    if (leave === undefined || closed) throw new Error('The memory driver is not open.')
+  }
+}
