@@ -57,7 +57,7 @@ export interface ClientStoreListener {
 
 /** Keeps the clients. A client without a connection for `ttlMs`, or since it was made, expires. */
 export interface ClientStore {
-  /** Called once, before anything else. */
+  /** Called before anything else, and again with the same listener after a start that failed. */
   open(listener: ClientStoreListener): Promise<void>
   /** Adds a client. @throws {StreamerError} `CLIENT_EXISTS` */
   create(record: ClientRecord): Promise<void>

@@ -71,7 +71,7 @@ export interface Driver {
   /** Lower case, as in its package name. */
   readonly name: string
   readonly capabilities: DriverCapabilities
-  /** Resolves once connected, after `receiver.status({ type: 'connected' })`. */
+  /** Resolves once connected, after `receiver.status({ type: 'connected' })`. May be called again after it rejected. */
   open(receiver: Receiver, options: OpenOptions): Promise<void>
   /** Resolves once every later publish will arrive. Subscriptions outlive a lost connection. */
   subscribe(topic: TopicPattern): Promise<void>

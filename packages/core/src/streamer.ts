@@ -41,6 +41,7 @@ export class Streamer {
   readonly #relay: Relay
   readonly #endpoint: EventEndpoint
   #driverState: DriverState = 'idle'
+  #opened = false
   #starting: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #cancelHousekeeping: (() => void) | undefined
@@ -253,26 +254,30 @@ export class Streamer {
   }
 
   async #start(): Promise<void> {
-    const { driver, store, namespace, clock } = this.#options
-    await store.open(this.#storeListener)
-    try {
-      await driver.open(this.#relay, { replica: this.replica, namespace })
-    } catch (cause) {
-      throw new StreamerError(
-        'BROKER_UNAVAILABLE',
-        `The driver ${driver.name} could not be opened; try again.`,
-        {
-          driver: driver.name,
-          cause,
-        },
-      )
+    const { store, clock } = this.#options
+    if (!this.#opened) {
+      await store.open(this.#storeListener)
+      await this.#openDriver()
+      this.#opened = true
     }
+    if (this.#closing !== undefined) throw closing()
     await this.#broker.hold([DIRECT_TOPIC])
     const keepHouse = (): void => {
       this.#window.dropOld()
       this.#cancelHousekeeping = clock.after(HOUSEKEEPING_MS, keepHouse)
     }
-    if (this.#closing === undefined) keepHouse()
+    keepHouse()
+  }
+
+  async #openDriver(): Promise<void> {
+    const { driver, namespace } = this.#options
+    try {
+      await driver.open(this.#relay, { replica: this.replica, namespace })
+    } catch (cause) {
+      if (this.#closing !== undefined) throw closing()
+      const message = `The driver ${driver.name} could not be opened; try again.`
+      throw new StreamerError('BROKER_UNAVAILABLE', message, { driver: driver.name, cause })
+    }
   }
 
   async #close(): Promise<void> {
@@ -334,4 +339,8 @@ export class Streamer {
       this.#options.logger.error({ err: error }, `${name} threw`)
     }
   }
+}
+
+function closing(): StreamerError {
+  return new StreamerError('CLOSING', 'The Streamer is closed or closing: ask another replica.')
 }

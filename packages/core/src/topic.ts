@@ -85,7 +85,7 @@ function checked(
   what: string,
   fault: (topic: string) => string | undefined,
 ): string {
-  const reason = typeof topic === 'string' ? fault(topic) : `is a ${typeof topic}, not a string`
+  const reason = typeof topic === 'string' ? fault(topic) : `is not a string but ${typeof topic}`
   if (reason === undefined) return topic as string
   const shown = typeof topic === 'string' ? `${JSON.stringify(topic.slice(0, 80))} ` : ''
   throw new StreamerError('INVALID_TOPIC', `The ${what} ${shown}${reason}.`)

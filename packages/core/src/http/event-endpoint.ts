@@ -118,7 +118,7 @@ export class EventEndpoint {
     cors: Record<string, string>,
     asked: { lastEventId: string | undefined; anonymous: boolean; envelope: boolean },
   ): Promise<EventStream> {
-    const { options, replica, clients, connections, onConnect } = this.#on
+    const { options, replica, clients, connections, onConnect, isClosing } = this.#on
     const { store, clock, newId, logger } = options
     const connection = { id: newId(), replica, since: clock.wallTime() }
     const record = (await store.attach(found.id, connection)) ?? (await clients.get(found.id))
