@@ -98,11 +98,7 @@ export class Streamer {
    * @throws {StreamerError} `BROKER_UNAVAILABLE`, `CLOSING`
    */
   start(): Promise<void> {
-    if (this.#closing !== undefined) {
-      return Promise.reject(
-        new StreamerError('CLOSING', 'The Streamer is closed or closing: ask another replica.'),
-      )
-    }
+    if (this.#closing !== undefined) return Promise.reject(closing())
     this.#starting ??= this.#start().catch((error: unknown) => {
       this.#starting = undefined
       throw error

@@ -143,7 +143,8 @@ export class EventEndpoint {
             onClosed: leave,
           })
           onConnect({ clientId: record.id, connection })
-          void this.#catchUp(record)
+          if (isClosing()) connections.close(opened, 'shutdown', connections.jitteredRetryMs())
+          else void this.#catchUp(record)
           return () => connections.closed(opened)
         },
         abandon: leave,
