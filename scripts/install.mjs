@@ -31,8 +31,9 @@ function isInstalled() {
 
 /** The pinned Node.js is optional, as it is not published for every platform. */
 function requireNode() {
-  const version = execFileSync('node', ['--version'], { env: { ...process.env, PATH: path } })
-  const [major = 0, minor = 0] = version.toString().slice(1).split('.').map(Number)
+  const env = { ...process.env, PATH: path }
+  const version = execFileSync('node', ['--version'], { env, encoding: 'utf8' }).trim()
+  const [major = 0, minor = 0] = version.slice(1).split('.').map(Number)
   const [oldestMajor = 0, oldestMinor = 0] = oldestNode
   if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return
   console.error(
