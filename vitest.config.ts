@@ -10,7 +10,7 @@ export default defineConfig({
   test: {
     include: [
       'packages/*/test/**/*.test.ts',
-      'examples/*/test/**/*.test.ts',
+      'examples/test/**/*.test.ts',
       'scripts/test/**/*.test.{ts,mjs}',
       'bench/test/**/*.test.ts',
     ],
