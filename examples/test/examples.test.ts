@@ -1,4 +1,5 @@
 import { EventSource } from 'eventsource'
+import { readFile } from 'node:fs/promises'
 import { afterEach, expect, test } from 'vitest'
 import { type RunningExample, startExample } from './start-example.ts'
 
@@ -102,6 +103,22 @@ test('petstore: an address is a namespace, and gets what is published below it',
   expect(dogs.seen()).toEqual(['message', 'new-dog', 'message'])
   expect(pets.seen()).toEqual(['message', 'new-cat', 'new-dog', 'message'])
   expect((await fetch(new URL('subscribe/accounts', url))).status).toBe(403)
+})
+
+test('quick-start: the code in the README is the example, and works', async () => {
+  const read = (path: string): Promise<string> =>
+    readFile(new URL(`../../${path}`, import.meta.url), 'utf8')
+  const [, snippet] = /```ts\n([^]*?)```/.exec(await read('README.md')) ?? []
+  expect(snippet).toBe(await read('examples/quick-start/src/main.ts'))
+  const { url } = await start('quick-start/src/main.ts')
+  expect(await (await fetch(url)).text()).toContain('<h1>News</h1>')
+  const { events } = (await (await fetch(new URL('login', url), { method: 'POST' })).json()) as {
+    events: string
+  }
+  const stream = listen(new URL(events, url), ['news'])
+  const body = JSON.stringify({ title: 'Hello' })
+  expect((await fetch(new URL('news', url), { method: 'POST', body })).status).toBe(202)
+  expect(JSON.parse(await stream.next('news'))).toEqual({ title: 'Hello' })
 })
 
 test('every example ends in order when it is asked to', async () => {
