@@ -16,6 +16,13 @@ export interface Sink {
   destroy(): void
 }
 
+/** How a stream is opened, or given up. */
+export interface StreamOpener {
+  /** Starts writing; returns what to call when the transport is gone. */
+  readonly open: (sink: Sink) => () => void
+  readonly abandon: () => void
+}
+
 /** One open response of a client. */
 export class Connection {
   readonly id: string

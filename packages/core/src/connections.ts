@@ -3,18 +3,16 @@ import { type ConnectedClient, Connection, type Sink } from './connection.ts'
 import { isEchoable, parseCursor } from './cursor.ts'
 import type { GapReason } from './driver.ts'
 import type { Frame } from './encode-event.ts'
+import type { Gap, RelayEvent, TopicError } from './event.ts'
+import { FanOut } from './fan-out.ts'
 import {
   closingFrame,
   type CloseReason,
   firstFrame,
-  type Gap,
   gapFrame,
   keepaliveFrame,
-  type RelayEvent,
   subscriptionsFrame,
-  type TopicError,
-} from './event.ts'
-import { FanOut } from './fan-out.ts'
+} from './info-messages.ts'
 import { KeepaliveWheel } from './keepalive.ts'
 import { maskId } from './logger.ts'
 import { directName, nameFor } from './naming.ts'

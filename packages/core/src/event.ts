@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import type { GapReason, TopicPattern } from './driver.ts'
 import { encodeEvent, type Frame } from './encode-event.ts'
+import { errorFrame, gapFrame, type TopicErrorCode } from './info-messages.ts'
 
 /** What the window holds: an event, or in its place word of why there is none. */
 export type WindowItem = RelayEvent | TopicError | Gap
@@ -101,12 +102,9 @@ export class TopicError {
 
   constructor(topic: TopicPattern, code: TopicErrorCode, message: string) {
     this.topic = topic
-    this.frame = infoFrame({ error: { topic, code, message } })
+    this.frame = errorFrame(topic, code, message)
   }
 }
-
-/** Codes of `{"error":{…}}` messages. */
-export type TopicErrorCode = 'subscription-failure' | 'payload-too-large' | 'payload-not-utf8'
 
 /** Messages may be missing at this place, of `topics` or of any. */
 export class Gap {
@@ -119,55 +117,4 @@ export class Gap {
     this.topics = topics
     this.frame = gapFrame(cursor, reason, topics)
   }
-}
-
-/** `{"gap":…}` with the cursor from which the stream goes on. */
-export function gapFrame(cursor: string, reason: GapReason, topics?: readonly string[]): Frame {
-  return encodeEvent({ id: cursor, data: JSON.stringify({ gap: { reason, topics } }) })
-}
-
-/** Why the server ends a connection. */
-export type CloseReason =
-  | 'shutdown'
-  | 'removed'
-  | 'expired'
-  | 'not-ready'
-  | 'overloaded'
-  | 'too-many-connections'
-  | 'slow-consumer'
-
-/** `{"closing":…}`, with the time in milliseconds after which the browser comes back. */
-export function closingFrame(reason: CloseReason, retryMs?: number): Frame {
-  const data = JSON.stringify({ closing: { reason } })
-  return encodeEvent(retryMs === undefined ? { data } : { retry: retryMs, data })
-}
-
-/** The first message of every connection. */
-export function firstFrame(first: {
-  clientId: string
-  ttlMs: number
-  topics: readonly string[]
-  retryMs: number
-  cursor?: string
-}): Frame {
-  const config = { client_id: first.clientId, client_ttl_millis: first.ttlMs }
-  return encodeEvent({
-    retry: first.retryMs,
-    ...(first.cursor !== undefined && { id: first.cursor }),
-    data: JSON.stringify({ config, subscriptions: first.topics }),
-  })
-}
-
-/** `{"subscriptions":…}`, after every change of them. */
-export function subscriptionsFrame(topics: readonly string[]): Frame {
-  return infoFrame({ subscriptions: topics })
-}
-
-/** Keeps proxies from ending a quiet stream, and the browser's cursor fresh: no data, so no event fires. */
-export function keepaliveFrame(cursor: string): Frame {
-  return encodeEvent({ comment: 'keepalive', id: cursor })
-}
-
-function infoFrame(info: object): Frame {
-  return encodeEvent({ data: JSON.stringify(info) })
 }

@@ -3,7 +3,7 @@ import type { ClientRecord, ConnectionInfo } from '../client-store.ts'
 import type { Clients } from '../clients.ts'
 import type { Connections } from '../connections.ts'
 import { StreamerError } from '../errors.ts'
-import { type CloseReason, closingFrame } from '../event.ts'
+import { type CloseReason, closingFrame } from '../info-messages.ts'
 import { maskId } from '../logger.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { covers, topicPatternOf } from '../topic.ts'
@@ -33,6 +33,11 @@ export interface EventRequest {
 export interface AcceptOptions {
   /** The client's id, taken from a cookie or a session; `null` if it has none. @default the query's `id` */
   clientId?: string | null
+}
+
+/** Decides what a request for the event stream gets; a Streamer does. */
+export interface EventAcceptor {
+  accept(request: EventRequest, options?: AcceptOptions): Promise<Response | EventStream>
 }
 
 /** What the endpoint stands on. */

@@ -1,13 +1,6 @@
-import type { Sink } from '../connection.ts'
+import type { StreamOpener } from '../connection.ts'
 import { type NodeRequest, type NodeResponse, openOnNode } from './node-sinks.ts'
 import { openOnStream } from './stream-sink.ts'
-
-/** How a stream is opened, or given up. */
-export interface StreamOpener {
-  /** Starts writing; returns what to call when the transport is gone. */
-  readonly open: (sink: Sink) => () => void
-  readonly abandon: () => void
-}
 
 /** An accepted request whose stream is still to be opened, exactly once, with one of its methods. */
 export class EventStream {

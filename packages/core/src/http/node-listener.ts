@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Streamer } from '../streamer.ts'
-import type { EventRequest } from './event-endpoint.ts'
+import type { EventAcceptor, EventRequest } from './event-endpoint.ts'
 import type { NodeRequest, NodeResponse } from './node-sinks.ts'
 
 /** Listens to `request` events of `node:http`, `node:https` and `node:http2`, and mounts in Express. */
@@ -14,7 +13,7 @@ export interface NodeListenerOptions {
 
 /** Serves the event stream of `streamer` to servers of Node's own kinds. */
 export function nodeListener(
-  streamer: Pick<Streamer, 'accept'>,
+  streamer: EventAcceptor,
   { clientId }: NodeListenerOptions = {},
 ): NodeListener {
   return (request, response) => {

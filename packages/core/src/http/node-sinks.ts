@@ -2,8 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Batch } from '../batch.ts'
-import type { Sink } from '../connection.ts'
-import type { StreamOpener } from './event-stream.ts'
+import type { Sink, StreamOpener } from '../connection.ts'
 
 /** A request of `node:http`, `node:https` or `node:http2`. */
 export type NodeRequest = IncomingMessage | Http2ServerRequest

@@ -1,6 +1,5 @@
 import type { Batch } from '../batch.ts'
-import type { Sink } from '../connection.ts'
-import type { StreamOpener } from './event-stream.ts'
+import type { Sink, StreamOpener } from '../connection.ts'
 
 /** Bytes that may wait in the stream before it counts as full. */
 const HIGH_WATER_MARK = 64 * 1024
