@@ -4,17 +4,20 @@ export interface Clock {
   now(): number
   /** Milliseconds since 1970, for what people read. */
   wallTime(): number
-  /** Runs `run` once in `ms` milliseconds, unless the returned function is called before. */
-  after(ms: number, run: () => void): () => void
+  /**
+   * Runs `run` once in `ms` milliseconds, unless the returned function is called before. The process
+   * does not wait for it, unless `awaited`.
+   */
+  after(ms: number, run: () => void, awaited?: boolean): () => void
 }
 
-/** The machine's own clock. Its timers do not keep a process alive. */
+/** The machine's own clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallTime: () => Date.now(),
-  after(ms, run) {
+  after(ms, run, awaited = false) {
     const timer = setTimeout(run, ms)
-    timer.unref?.()
+    if (!awaited) timer.unref()
     return () => clearTimeout(timer)
   },
 }

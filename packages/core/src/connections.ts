@@ -213,10 +213,11 @@ export class Connections {
     const ended = all.map(
       (connection) =>
         new Promise<void>((resolve) => {
-          clock.after(Math.floor(random() * ms), () => {
+          const end = (): void => {
             this.close(connection, 'shutdown', this.jitteredRetryMs())
             resolve()
-          })
+          }
+          clock.after(Math.floor(random() * ms), end, true)
         }),
     )
     await Promise.all(ended)
