@@ -72,20 +72,22 @@ export class Relay implements Receiver {
     this.#error(new TopicError(topic, 'subscription-failure', text))
   }
 
-  #relay(message: IncomingMessage): void {
-    const { topic, payload } = message
-    if (topic === DIRECT_TOPIC) {
+  #relay({ topic, payload: given, event, id }: IncomingMessage): void {
+    const payload = bytesOf(given)
+    if (payload === undefined || typeof topic !== 'string') {
+      this.counters.ignoredMessages++
+    } else if (topic === DIRECT_TOPIC) {
       const direct = readDirect(payload)
       if (direct === undefined) this.counters.ignoredMessages++
       else this.#event({ topic: '', ...direct })
     } else if (isTopic(topic)) {
-      this.#event(message)
+      this.#event({ topic, payload, event, id })
     } else {
       this.counters.ignoredMessages++
     }
   }
 
-  #event(message: IncomingMessage & { to?: string }): void {
+  #event(message: RelayedMessage): void {
     const { window, connections } = this.#to
     const { topic, to, id } = message
     const payload = this.#checked(message)
@@ -97,7 +99,7 @@ export class Relay implements Receiver {
           topic,
           payload,
           ...(name !== undefined && { name }),
-          ...(id !== undefined && { id }),
+          ...(typeof id === 'string' && { id }),
           ...(to !== undefined && { to }),
         }),
     )
@@ -105,7 +107,7 @@ export class Relay implements Receiver {
   }
 
   /** The payload as it may go out, or `undefined` once its topic was told why it does not. */
-  #checked({ topic, payload }: IncomingMessage): Uint8Array | undefined {
+  #checked({ topic, payload }: RelayedMessage): Uint8Array | undefined {
     const { maxPayloadBytes, binary } = this.#to.options
     if (payload.length > maxPayloadBytes) {
       const text = `A message of ${payload.length} bytes was not relayed; the most is ${maxPayloadBytes}.`
@@ -124,7 +126,7 @@ export class Relay implements Receiver {
   }
 
   #nameOf(event: string | undefined): string | undefined {
-    if (event === undefined || isEventName(event)) return event
+    if (event === undefined || (typeof event === 'string' && isEventName(event))) return event
     this.counters.ignoredEventNames++
     return undefined
   }
@@ -138,4 +140,20 @@ export class Relay implements Receiver {
     const gap = this.#to.window.add((cursor) => new Gap(cursor, reason, topics))
     this.#to.connections.tellGap(gap)
   }
+}
+
+/** A message on its way to the window, for one client or for a topic. */
+interface RelayedMessage {
+  readonly topic: string
+  readonly payload: Uint8Array
+  readonly event?: string | undefined
+  readonly id?: string | undefined
+  readonly to?: string
+}
+
+/** The bytes of what a driver took for a payload, whatever view of them its broker client gave it. */
+function bytesOf(payload: unknown): Uint8Array | undefined {
+  if (payload instanceof Uint8Array) return payload
+  if (!ArrayBuffer.isView(payload)) return undefined
+  return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength)
 }
