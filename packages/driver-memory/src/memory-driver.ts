@@ -69,6 +69,7 @@ export function memoryDriver({ broker = memoryBroker() }: MemoryDriverOptions = 
     },
 
     async unsubscribe(topic) {
+      mustBeOpen()
       setOf(topic).delete(topic)
     },
 
