@@ -1,1 +1,5 @@
-export const placeholder = true
+export { ConfigError } from './config/config-error.ts'
+export { type ConfigSources, loadConfig, type LoadedConfig } from './config/load-config.ts'
+export type { Config } from './config/schema.ts'
+export type { DriverConfig } from './drivers.ts'
+export { type Relay, startRelay } from './relay.ts'

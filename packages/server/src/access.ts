@@ -1,0 +1,44 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { problemResponse, StreamerError } from '@asbru/core'
+import type { MiddlewareHandler } from 'hono'
+import { isLoopback } from './loopback.ts'
+
+/** Lets those in who have the token. */
+export function requireToken(token: string): MiddlewareHandler {
+  const wanted = digest(token)
+  return async (c, next) => {
+    const given = /^Bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '')?.[1]
+    // Digests have one length, and comparing them takes one time.
+    if (given !== undefined && timingSafeEqual(digest(given), wanted)) return next()
+    return problemResponse(
+      new StreamerError(
+        'UNAUTHORIZED',
+        'The request has no `Authorization: Bearer` with the token.',
+      ),
+    )
+  }
+}
+
+/**
+ * Keeps web pages out of a listener on loopback that has no token: those of other origins, and those whose
+ * own host name was pointed at this machine (DNS rebinding).
+ */
+export const refuseForeignPages: MiddlewareHandler = async (c, next) => {
+  const host = c.req.header('host') ?? ''
+  const origin = c.req.header('origin')
+  if (!isLoopback(URL.parse(`http://${host}`)?.hostname ?? '')) {
+    return forbidden('The `Host` of the request is not loopback.')
+  }
+  if (origin !== undefined && origin !== `http://${host}`) {
+    return forbidden('Pages of other origins may not use this listener.')
+  }
+  return next()
+}
+
+function forbidden(detail: string): Response {
+  return problemResponse(new StreamerError('FORBIDDEN', detail))
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}

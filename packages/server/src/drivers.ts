@@ -1,0 +1,40 @@
+import type { Driver } from '@asbru/core'
+import { memoryDriver } from '@asbru/driver-memory'
+import { z } from 'zod'
+
+/** A driver as the command knows it. */
+export interface DriverEntry {
+  /** The keys that `driver` takes from configuration, `name` apart. */
+  readonly keys: z.ZodRawShape
+  /** Makes it from keys that were checked. May load its package first. */
+  readonly create: (keys: Readonly<Record<string, unknown>>) => Driver | Promise<Driver>
+}
+
+/** All drivers that configuration can name. A further one needs its line here, and nothing else. */
+export const drivers: Readonly<Record<string, DriverEntry>> = {
+  memory: { keys: {}, create: () => memoryDriver() },
+}
+
+/** The schema of the key `driver`: a mapping whose `name` says which other keys there are. */
+export function driverSchema(): z.ZodType<DriverConfig> {
+  const [first, ...rest] = Object.entries(drivers).map(([name, { keys }]) =>
+    z.strictObject({
+      name: z.literal(name).describe('Which driver speaks to the broker.'),
+      ...keys,
+    }),
+  )
+  return z.discriminatedUnion('name', [first!, ...rest], {
+    error: ({ code }) =>
+      code === 'invalid_union' ? `expected one of: ${Object.keys(drivers).join(', ')}` : undefined,
+  })
+}
+
+/** What `driver` holds once it is checked. */
+export interface DriverConfig extends Readonly<Record<string, unknown>> {
+  readonly name: string
+}
+
+/** Makes the driver that the configuration names. */
+export async function createDriver({ name, ...keys }: DriverConfig): Promise<Driver> {
+  return drivers[name]!.create(keys)
+}

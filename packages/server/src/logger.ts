@@ -1,0 +1,17 @@
+import type { Logger } from '@asbru/core'
+import { pino, stdSerializers, stdTimeFunctions } from 'pino'
+import type { Config } from './config/schema.ts'
+
+/** Writes one JSON object a line to stderr, at once, so that the last words of a process are not lost. */
+export function createLogger(level: Config['logLevel']): Logger {
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: stdSerializers.err, error: stdSerializers.err },
+    },
+    pino.destination({ dest: 2, sync: true }),
+  )
+}
