@@ -13,9 +13,9 @@ export interface ServedStreamer {
   /** Scheme, host and port. */
   readonly origin: string
   /** Where a client reads its events. */
-  url(id: string): string
+  readonly url: (id: string) => string
   /** Cuts every connection, as a network does. */
-  cut(): void
+  readonly cut: () => void
 }
 
 /** How a Streamer is served. */
