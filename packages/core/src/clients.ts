@@ -4,7 +4,7 @@ import type { ClientRecord } from './client-store.ts'
 import type { TopicPattern } from './driver.ts'
 import { StreamerError } from './errors.ts'
 import { maskId } from './logger.ts'
-import { milliseconds, type ResolvedOptions } from './options.ts'
+import { chosenResponse, milliseconds, type ResolvedOptions } from './options.ts'
 import { isPattern, topicPatternOf } from './topic.ts'
 import type { Window } from './window.ts'
 
@@ -74,7 +74,9 @@ export class Clients {
   /** Changes a client's topics and returns those that it has then, sorted. */
   async change(id: string, change: SubscriptionsChange): Promise<string[]> {
     const wanted = [...new Set((change.subscribe ?? []).map((topic) => this.#checkedTopic(topic)))]
-    const unwanted = (change.unsubscribe ?? []).map(topicPatternOf)
+    const unwanted = (change.unsubscribe ?? [])
+      .map(topicPatternOf)
+      .filter((topic) => !wanted.includes(topic))
     const record = await this.get(id)
     const added = wanted.filter((topic) => !record.topics.has(topic))
     await this.#authorize(record, added)
@@ -130,7 +132,7 @@ export class Clients {
       }
       if (verdict === true) continue
       throw new StreamerError('FORBIDDEN', `The client may not have ${JSON.stringify(topic)}.`, {
-        ...(verdict instanceof Response && { response: verdict }),
+        ...chosenResponse(verdict),
       })
     }
   }

@@ -13,6 +13,15 @@ import { topicPatternOf } from './topic.ts'
 /** What an authorization hook says: yes, no (403), or an answer of its own. */
 export type Verdict = boolean | Response
 
+/**
+ * The answer that a hook chose, if it chose one. Not asked with `instanceof`: `@hono/node-server` puts a class of
+ * its own in place of `Response`, and what `fetch` resolves with is none of that class.
+ */
+export function chosenResponse(verdict: unknown): { response?: Response } {
+  const chosen = verdict as Response | null | undefined
+  return typeof chosen?.arrayBuffer === 'function' ? { response: chosen } : {}
+}
+
 /** What a {@link Streamer} may be told. Only `driver` is needed. */
 export interface StreamerOptions {
   /** Speaks to the broker. */

@@ -7,7 +7,7 @@ import { Connections } from './connections.ts'
 import type { DriverStatus, TopicPattern } from './driver.ts'
 import { StreamerError } from './errors.ts'
 import { type AcceptOptions, EventEndpoint, type EventRequest } from './http/event-endpoint.ts'
-import type { EventStream } from './http/event-stream.ts'
+import { EventStream } from './http/event-stream.ts'
 import { type NodeListener, nodeListener } from './http/node-listener.ts'
 import { problemResponse } from './http/problem.ts'
 import { DIRECT_TOPIC, type PublishData, type PublishItem, type PublishOptions } from './message.ts'
@@ -32,6 +32,8 @@ const HOUSEKEEPING_MS = 1_000
 export class Streamer {
   /** Id of this replica: random, new at every start. */
   readonly replica: string
+  /** Bounds on what may be published, for those who read it from elsewhere. */
+  readonly limits: { readonly maxPayloadBytes: number }
   readonly #options: ResolvedOptions
   readonly #window: Window
   readonly #broker: BrokerSubscriptions
@@ -60,6 +62,7 @@ export class Streamer {
     } = resolved
     this.#options = resolved
     this.replica = newId()
+    this.limits = { maxPayloadBytes: resolved.maxPayloadBytes }
     const epoch = this.replica.replaceAll(/[^A-Za-z0-9]/g, '').slice(0, 12)
     this.#window = new Window({ clock, epoch, maxMs, maxBytes })
     this.#broker = new BrokerSubscriptions({
@@ -222,7 +225,7 @@ export class Streamer {
   /** Answers a request for the event stream on any runtime with web-standard requests. Never rejects. */
   readonly fetch = async (request: Request, options?: AcceptOptions): Promise<Response> => {
     const answer = await this.accept(request, options)
-    return answer instanceof Response ? answer : answer.toResponse()
+    return answer instanceof EventStream ? answer.toResponse() : answer
   }
 
   /** The same for `node:http`, `node:https` and `node:http2` servers, and for Express. */

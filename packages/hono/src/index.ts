@@ -1,1 +1,2 @@
-export const placeholder = true
+export { api, type ApiOptions } from './api/api.ts'
+export { events, type EventsOptions } from './events-handler.ts'

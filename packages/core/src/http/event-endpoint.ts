@@ -5,7 +5,7 @@ import type { Connections } from '../connections.ts'
 import { StreamerError } from '../errors.ts'
 import { type CloseReason, closingFrame } from '../info-messages.ts'
 import { maskId } from '../logger.ts'
-import type { ResolvedOptions } from '../options.ts'
+import { chosenResponse, type ResolvedOptions } from '../options.ts'
 import { covers, topicPatternOf } from '../topic.ts'
 import { corsHeaders, preflightHeaders } from './cors.ts'
 import { EventStream } from './event-stream.ts'
@@ -85,6 +85,9 @@ export class EventEndpoint {
       }
     } catch (error) {
       if (!(error instanceof StreamerError)) throw error
+      // A store that was closed knows nobody, which is no reason for a browser to give up.
+      if (error.code === 'CLIENT_NOT_FOUND' && this.#on.isClosing())
+        return this.#notNow('shutdown', cors)
       return error.retryable ? this.#notNow('not-ready', cors) : problemResponse(error, cors)
     }
   }
@@ -216,7 +219,7 @@ export class EventEndpoint {
     }
     if (verdict === true) return
     throw new StreamerError('FORBIDDEN', 'This request may not read the stream of the client.', {
-      ...(verdict instanceof Response && { response: verdict }),
+      ...chosenResponse(verdict),
     })
   }
 

@@ -20,14 +20,21 @@ export class EventStream {
 
   /**
    * Opens it on a response of `node:http` or `node:http2`: the fast path. From here on the response is
-   * Asbru's: the caller MUST NOT write to it or end it.
+   * Asbru's: the caller MUST NOT write to it or end it. Of `headers`, in lower case, those are sent too of
+   * which the stream has none; `vary` grows.
    */
   toNode(
     request: NodeRequest,
     response: NodeResponse,
-    headers: Readonly<Record<string, string>> = {},
+    headers: Readonly<Record<string, string | string[]>> = {},
   ): void {
-    openOnNode(request, response, { ...headers, ...this.headers }, this.#opener)
+    const vary = [headers['vary'] ?? [], this.headers['vary'] ?? []].flat().join(', ')
+    openOnNode(
+      request,
+      response,
+      { ...headers, ...this.headers, ...(vary !== '' && { vary }) },
+      this.#opener,
+    )
   }
 
   /** Gives it up unopened. */

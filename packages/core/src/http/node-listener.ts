@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { EventAcceptor, EventRequest } from './event-endpoint.ts'
+import { EventStream } from './event-stream.ts'
 import type { NodeRequest, NodeResponse } from './node-sinks.ts'
 
 /** Listens to `request` events of `node:http`, `node:https` and `node:http2`, and mounts in Express. */
@@ -26,7 +27,7 @@ export function nodeListener(
       eventRequestOf(request),
       id === undefined ? {} : { clientId: id },
     )
-    if (!(answer instanceof Response)) {
+    if (answer instanceof EventStream) {
       answer.toNode(request, response)
       return
     }

@@ -13,10 +13,10 @@ export type NodeResponse = ServerResponse | Http2ServerResponse
 export function openOnNode(
   request: NodeRequest,
   response: NodeResponse,
-  headers: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string | string[]>>,
   { open, abandon }: StreamOpener,
 ): void {
-  if (response.destroyed || request.destroyed) {
+  if (isGone(request, response)) {
     abandon()
     return
   }
@@ -26,6 +26,12 @@ export function openOnNode(
   plain.flushHeaders()
   const sink = ownsSocket(request, plain) ? new SocketSink(plain) : new ResponseSink(plain)
   plain.once('close', open(sink))
+}
+
+/** Whether the reader left. A request that was read to its end is `destroyed` too, which says nothing. */
+function isGone(request: NodeRequest, response: NodeResponse): boolean {
+  if ('stream' in response) return response.stream.destroyed
+  return response.destroyed || request.socket.destroyed
 }
 
 /**
@@ -86,6 +92,7 @@ class ResponseSink implements Sink {
   readonly #response: ServerResponse
   readonly #write: (bytes: Uint8Array) => void
   readonly #end: () => void
+  readonly #destroy: () => void
   /** Middleware that compresses adds it. */
   readonly #flush: (() => void) | undefined
 
@@ -93,6 +100,7 @@ class ResponseSink implements Sink {
     this.#response = response
     this.#write = response.write.bind(response)
     this.#end = response.end.bind(response)
+    this.#destroy = response.destroy.bind(response)
     this.#flush = (response as { flush?: () => void }).flush?.bind(response)
   }
 
@@ -119,7 +127,7 @@ class ResponseSink implements Sink {
   }
 
   destroy(): void {
-    if (!this.#response.writableFinished) this.#response.destroy()
+    if (!this.#response.writableFinished) this.#destroy()
   }
 
   /** HTTP/2's compatibility layer keeps its queue in a stream below. */
