@@ -62,7 +62,8 @@ export function covers(allowed: string, asked: string): boolean {
   if (!asked.endsWith('**')) return allowed === asked || matches(allowed, asked)
   if (!allowed.endsWith('**')) return false
   const prefix = allowed.split('.').slice(0, -1)
-  const segments = asked.split('.').slice(0, -1)
+  // No topic is without a segment, so `**` asks for no more than `*.**`.
+  const segments = asked === '**' ? ['*'] : asked.split('.').slice(0, -1)
   return prefix.every(
     (segment, i) => i < segments.length && (segment === '*' || segment === segments[i]),
   )
@@ -93,10 +94,14 @@ function checked(
 
 function patternFaultOf(topic: string): string | undefined {
   if (!isPattern(topic)) return faultOf(topic)
+  if (topic.length > MAX_BYTES) return tooLong
   const segments = topic.split('.')
   if (segments.slice(0, -1).includes('**')) return 'has `**` before its end'
-  const plain = segments.map((segment) => (segment === '*' || segment === '**' ? 'x' : segment))
-  return topic.length > MAX_BYTES ? tooLong : faultOf(plain.join('.'))
+  // As long as they are, since the length counts too.
+  const plain = segments.map((segment) =>
+    /^\*{1,2}$/.test(segment) ? 'x'.repeat(segment.length) : segment,
+  )
+  return faultOf(plain.join('.'))
 }
 
 const tooLong = `is longer than ${MAX_BYTES} bytes of UTF-8`
