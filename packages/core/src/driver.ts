@@ -7,8 +7,20 @@ export interface DriverCapabilities {
   readonly patterns: boolean
   /** Whether event name and id of a message travel beside its payload. */
   readonly headers: boolean
+  /** Whether every message carries its {@link Position} in a log that all replicas read alike. */
+  readonly positions: boolean
   /** What keeps its order: messages of one topic whoever sent them, of one publisher, or nothing. */
   readonly ordering: 'topic' | 'publisher' | 'none'
+}
+
+/** Where a message stands in a log of the broker, the same for every replica. */
+export interface Position {
+  /** Names the log among those that the driver reads: a stream, a partition. 1 to 64 of `[A-Za-z0-9_-]`. */
+  readonly log: string
+  /** Changes when the log is made anew under its old name; empty where the broker does not say. */
+  readonly epoch: string
+  /** Grows with every message of the log and epoch. */
+  readonly offset: number | bigint
 }
 
 /** A message on its way to the broker. */
@@ -22,7 +34,10 @@ export interface OutgoingMessage {
 }
 
 /** A message from the broker, whoever published it. The receiver keeps `payload`: it MUST NOT change later. */
-export interface IncomingMessage extends OutgoingMessage {}
+export interface IncomingMessage extends OutgoingMessage {
+  /** Set by drivers with the capability `positions`, on every message. */
+  readonly position?: Position
+}
 
 /** Why events may be missing; the reasons that a browser is told. */
 export type GapReason =

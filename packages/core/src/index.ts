@@ -18,6 +18,7 @@ export type {
   IncomingMessage,
   OpenOptions,
   OutgoingMessage,
+  Position,
   Receiver,
   TopicPattern,
 } from './driver.ts'

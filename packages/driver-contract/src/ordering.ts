@@ -1,3 +1,4 @@
+import type { Position } from '@asbru/core'
 import { expect } from 'vitest'
 import { casesOf, type ContractCase } from './contract-case.ts'
 import { numbers, type OpenDriver, textMessage } from './stage.ts'
@@ -55,6 +56,33 @@ export const orderingCases: readonly ContractCase[] = casesOf('ordering', {
     }
     const [one, other] = readers.map(({ inbox }) => inbox.texts(topic))
     if (readers[0]!.driver.capabilities.ordering === 'topic') expect(one).toEqual(other)
+  },
+
+  'gives every message a position that grows, and that all readers see alike, or none': async (
+    stage,
+  ) => {
+    const topics = numbers(3).map((name) => stage.topic(name))
+    const readers = [await stage.open(...topics), await stage.open(...topics)]
+    const publisher = await stage.open()
+    for (const text of numbers(60)) {
+      await publisher.driver.publish(textMessage(topics[Number(text) % 3]!, text))
+    }
+    const seen = []
+    for (const { driver, inbox } of readers) {
+      for (const topic of topics) await inbox.untilCount(topic, 20)
+      const positions = new Map<string, Position>()
+      const last = new Map<string, Position['offset']>()
+      for (const { topic, payload, position } of inbox.messages) {
+        expect(position !== undefined).toBe(driver.capabilities.positions)
+        if (position === undefined) continue
+        positions.set(`${topic} ${new TextDecoder().decode(payload)}`, position)
+        const log = `${position.log} ${position.epoch}`
+        expect(position.offset > (last.get(log) ?? -1)).toBe(true)
+        last.set(log, position.offset)
+      }
+      seen.push(positions)
+    }
+    for (const [message, position] of seen[0]!) expect(seen[1]!.get(message)).toEqual(position)
   },
 })
 

@@ -52,7 +52,7 @@ export function memoryDriver({ broker = memoryBroker() }: MemoryDriverOptions = 
 
   return {
     name: 'memory',
-    capabilities: { patterns: true, headers: true, ordering: 'topic' },
+    capabilities: { patterns: true, headers: true, positions: false, ordering: 'topic' },
 
     async open(to) {
       if (closed) throw new Error('The memory driver was closed.')

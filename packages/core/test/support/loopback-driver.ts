@@ -18,7 +18,7 @@ export function loopbackDriver(): LoopbackDriver {
   let receiver: Receiver | undefined
   return {
     name: 'loopback',
-    capabilities: { patterns: true, headers: true, ordering: 'topic' },
+    capabilities: { patterns: true, headers: true, positions: false, ordering: 'topic' },
     async open(to) {
       receiver = to
       to.status({ type: 'connected' })

@@ -98,7 +98,7 @@ export function harnessWith(fault: Fault | undefined): DriverHarness {
 
     return {
       name: 'faulty',
-      capabilities: { patterns: true, headers: true, ordering: 'topic' },
+      capabilities: { patterns: true, headers: true, positions: false, ordering: 'topic' },
       async open(to) {
         if (closed && !has('opens after close')) throw new Error('closed')
         if (broken) throw new Error('out of reach')
