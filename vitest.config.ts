@@ -13,6 +13,8 @@ export default defineConfig({
       'examples/test/**/*.test.ts',
       'scripts/test/**/*.test.{ts,mjs}',
       'bench/test/**/*.test.ts',
+      // Real brokers take minutes to install: only where they are asked for.
+      ...(process.env['ASBRU_TEST_BROKERS'] ? ['brokers/test/**/*.test.ts'] : []),
     ],
     testTimeout: 30_000,
     hookTimeout: 30_000,
