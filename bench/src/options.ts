@@ -15,7 +15,7 @@ export interface BenchOptions {
 
 /** The servers that can be measured; those of Asbru come first. */
 export const contestants = {
-  asbru: 'asbru (node:http)',
+  asbru: 'asbru serve',
   'asbru-hono': '@asbru/hono mount',
   'res-write': 'res.write(shared string)',
   'better-sse': 'better-sse',
@@ -23,6 +23,7 @@ export const contestants = {
 
 export type ContestantName = keyof typeof contestants
 
+/** Said when the options are wrong, and for `--help`. */
 export const usage = `pnpm bench [options]
   --rounds 5             how often each server has its turn
   --seconds 4            measured in each turn
@@ -32,11 +33,12 @@ export const usage = `pnpm bench [options]
   --idle 10000           idle connections for the memory figure; 0 leaves it out
   --only ${Object.keys(contestants).join(',')}`
 
-/** Reads the command line; throws with the name of what is wrong. */
-export function readOptions(args: readonly string[]): BenchOptions {
+/** Reads the command line; `help` if that is asked for. Throws with the name of what is wrong. */
+export function readOptions(args: readonly string[]): BenchOptions | 'help' {
   const { values } = parseArgs({
     args: args.filter((arg) => arg !== '--'),
     options: {
+      help: { type: 'boolean', default: false },
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '4' },
       warmup: { type: 'string', default: '1' },
@@ -46,6 +48,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
       only: { type: 'string', default: Object.keys(contestants).join(',') },
     },
   })
+  if (values.help) return 'help'
   return {
     rounds: whole('rounds', values.rounds, 1),
     seconds: seconds('seconds', values.seconds),

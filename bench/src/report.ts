@@ -1,6 +1,6 @@
 import { rates } from './gates.ts'
 import { type ContestantName, contestants } from './options.ts'
-import type { IdleRun, Run } from './run.ts'
+import { type IdleRun, isDisturbed, type Run } from './run.ts'
 import { pairedRatios, type Spread, spread } from './statistics.ts'
 
 /** The sink has no time left: a server that is measured against it may be faster than the figure. */
@@ -58,9 +58,9 @@ export function idleTable(idle: readonly IdleRun[]): string {
 }
 
 /** One run in a few words, while the others are still to come. */
-export function progress({ server, window, round, deliveries, seconds }: Run): string {
-  const name: ContestantName = server
-  return `round ${round}, ${window} at a time: ${name} ${thousands(deliveries / seconds)}/s`
+export function progress(run: Run): string {
+  const { server, window, round, deliveries, seconds } = run
+  return `round ${round}, ${window} at a time: ${server} ${thousands(deliveries / seconds)}/s${isDisturbed(run) ? ', disturbed' : ''}`
 }
 
 function range({ median, min, max }: Spread, show: (value: number) => string): string {

@@ -12,6 +12,14 @@ export interface Run extends SinkCounts {
   readonly sinkCpu: number
 }
 
+/**
+ * Whether something else took the processor: in a closed loop either the server or the sink is busy all
+ * the time.
+ */
+export function isDisturbed({ serverCpu, sinkCpu }: Run): boolean {
+  return Math.max(serverCpu, sinkCpu) < 0.9
+}
+
 /** What an idle connection costs. */
 export interface IdleRun {
   readonly server: ContestantName
@@ -21,13 +29,13 @@ export interface IdleRun {
 
 /** Starts a server, connects, and measures how fast it delivers. */
 export async function measure(
-  server: ContestantName,
   { connections, warmupSeconds, seconds }: BenchOptions,
-  { window, round, program }: { window: number; round: number; program: SinkProgram },
+  { server, window, round }: Pick<Run, 'server' | 'window' | 'round'>,
+  program: SinkProgram,
 ): Promise<Run> {
   await using stack = new AsyncDisposableStack()
   const process = stack.adopt(await ServerProcess.start(server), (it) => it.stop())
-  await process.ask('prepare', { connections, first: 0 })
+  await process.prepare({ connections, first: 0 })
   const { port, feedPort, path } = process
   const task = { port, feedPort, path, connections, window, warmupSeconds, seconds }
   const sink = stack.adopt(await Sink.connect(program, task), (it) => it.stop())
@@ -69,7 +77,7 @@ export async function measureIdle(
   const process = stack.adopt(await ServerProcess.start(server, flags), (it) => it.stop())
   const open = async (count: number, first: number): Promise<number> => {
     // What Asbru knows of a client counts as part of its connection.
-    await process.ask('prepare', { connections: count, first })
+    await process.prepare({ connections: count, first })
     const { port, feedPort, path } = process
     const task = { port, feedPort, path, window: 1, warmupSeconds: 0, seconds: 0 }
     const sink = await Sink.connect(program, { ...task, connections: count, first })

@@ -1,7 +1,7 @@
 /** One contestant in a process: node server-process.ts NAME, with an IPC channel for questions. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { serveFeed } from './feed.ts'
-import type { Answers, Question, Range } from './server.ts'
+import type { Answers, Hello, Question, Range } from './server.ts'
 import type { Contestant } from './servers/contestant.ts'
 
 const { start } = (await import(`./servers/${process.argv[2]}.ts`)) as {
@@ -15,7 +15,7 @@ const answer: { [Kind in keyof Answers]: (range: Range) => Promise<Answers[Kind]
     await contestant.prepare?.(range)
     return true
   },
-  receivers: async () => contestant.receivers(),
+  receivers: async () => contestant.receivers?.() ?? 0,
   async cpuSeconds() {
     const { user, system } = process.cpuUsage()
     return (user + system) / 1e6
@@ -34,4 +34,5 @@ process.on('message', ({ kind, range = { connections: 0, first: 0 } }: Question)
   void answer[kind](range).then((it) => process.send!(it))
 })
 process.on('disconnect', () => process.exit())
-process.send!({ port: contestant.port, path: contestant.path, feedPort })
+const { port, path, api } = contestant
+process.send!({ port, path, feedPort, ...(api !== undefined && { api }) } satisfies Hello)

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { connectionsOf, makeClients } from './api.ts'
 import { onCore } from './pinning.ts'
 
 /** What a server process can be asked, and what it answers with. */
@@ -20,6 +21,14 @@ export interface Question {
   readonly range?: Range
 }
 
+/** What a server process says first. */
+export interface Hello {
+  readonly port: number
+  readonly feedPort: number
+  readonly path: string
+  readonly api?: string
+}
+
 /** Connections by their numbers. */
 export interface Range {
   readonly connections: number
@@ -31,16 +40,16 @@ export class ServerProcess {
   readonly port: number
   readonly feedPort: number
   readonly path: string
+  /** Root of its HTTP API, if it has one. */
+  readonly #api: string | undefined
   readonly #child: ChildProcess
 
-  private constructor(
-    child: ChildProcess,
-    { port, feedPort, path }: { port: number; feedPort: number; path: string },
-  ) {
+  private constructor(child: ChildProcess, { port, feedPort, path, api }: Hello) {
     this.#child = child
     this.port = port
     this.feedPort = feedPort
     this.path = path
+    this.#api = api
   }
 
   /** Starts it. `nodeFlags` are for Node itself, e.g. `--expose-gc`. */
@@ -49,7 +58,7 @@ export class ServerProcess {
     const flags = ['--conditions=@asbru/source', '--no-warnings', ...nodeFlags]
     const [program, args] = onCore(0, [process.execPath, ...flags, script, name])
     const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-    return new ServerProcess(child, (await message(child)) as ServerProcess)
+    return new ServerProcess(child, (await message(child)) as Hello)
   }
 
   /** Asks one question at a time. */
@@ -59,9 +68,19 @@ export class ServerProcess {
     return (await message(this.#child)) as Answers[Kind]
   }
 
+  /** Makes what connections need before they come. */
+  async prepare(range: Range): Promise<void> {
+    if (this.#api === undefined) await this.ask('prepare', range)
+    else await makeClients(this.#api, range)
+  }
+
   /** Resolves once everything published reaches so many. */
   async hasReceivers(connections: number): Promise<void> {
-    while ((await this.ask('receivers')) < connections);
+    while ((await this.#receivers()) < connections);
+  }
+
+  #receivers(): Promise<number> {
+    return this.#api === undefined ? this.ask('receivers') : connectionsOf(this.#api)
   }
 
   async stop(): Promise<void> {
