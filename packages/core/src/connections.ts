@@ -171,8 +171,9 @@ export class Connections {
 
   /** Tells the subscribers of a topic why an event of it does not come. */
   tellError(error: TopicError): void {
-    const members = new Set(this.#index.match(error.topic).flatMap((group) => group.members))
-    for (const member of this.#index.group(error.topic)?.members ?? []) members.add(member)
+    const group = this.#index.group(error.topic)
+    const groups = error.ofSubscription ? [group] : this.#index.match(error.topic)
+    const members = new Set(groups.flatMap((each) => each?.members ?? []))
     for (const connection of members) this.#push(connection, error.frame)
   }
 

@@ -4,7 +4,7 @@ import { encodeEvent, type Frame } from './encode-event.ts'
 import { errorFrame, gapFrame, type TopicErrorCode } from './info-messages.ts'
 
 /** What the window holds: an event, or in its place word of why there is none. */
-export type WindowItem = RelayEvent | TopicError | Gap
+export type WindowItem = RelayEvent | TopicError | Gap | Release
 
 /** A message as this replica relays it: encoded once for each name it goes by, for all connections. */
 export class RelayEvent {
@@ -98,10 +98,13 @@ export class TopicError {
   readonly kind = 'error'
   readonly bytes = 400
   readonly topic: TopicPattern
+  /** Whether it is the subscription that failed: it concerns those alone who have exactly this one. */
+  readonly ofSubscription: boolean
   readonly frame: Frame
 
   constructor(topic: TopicPattern, code: TopicErrorCode, message: string) {
     this.topic = topic
+    this.ofSubscription = code === 'subscription-failure'
     this.frame = errorFrame(topic, code, message)
   }
 }
@@ -117,4 +120,13 @@ export class Gap {
     this.topics = topics
     this.frame = gapFrame(cursor, reason, topics)
   }
+}
+
+/**
+ * The replica left a topic at the broker here. Nobody is told; it parts the cursors of before from those
+ * of after, so that who comes back across it is known to have missed something.
+ */
+export class Release {
+  readonly kind = 'release'
+  readonly bytes = 100
 }

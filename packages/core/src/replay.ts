@@ -87,13 +87,18 @@ function frameFor(
   { client, envelope }: Connection,
   naming: EventNaming,
 ): Frame | undefined {
+  if (item.kind === 'release') return undefined
   if (item.kind === 'gap') {
     return item.topics === undefined || item.topics.some((topic) => concerns(client, topic))
       ? item.frame
       : undefined
   }
-  if (item.kind === 'error')
-    return subscriptionFor(client, item.topic, sequence) === undefined ? undefined : item.frame
+  if (item.kind === 'error') {
+    const own = item.ofSubscription
+      ? (client.topics.get(item.topic) ?? sequence) < sequence
+      : subscriptionFor(client, item.topic, sequence) !== undefined
+    return own ? item.frame : undefined
+  }
   if (item.to !== undefined) return item.to === client.id ? item.frame(directName(item)) : undefined
   const subscription = subscriptionFor(client, item.topic, sequence)
   if (subscription === undefined) return undefined

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts'
 import { type Cursor, formatCursor } from './cursor.ts'
 import type { TopicPattern } from './driver.ts'
-import type { RelayEvent, WindowItem } from './event.ts'
+import { Release, type RelayEvent, type WindowItem } from './event.ts'
 import { isPattern, matches } from './topic.ts'
 
 /** Beyond so many topics, what was dropped is remembered for all topics together. */
@@ -105,7 +105,7 @@ export class Window {
 
   /** Notes that they no longer do. */
   incomplete(topic: TopicPattern): void {
-    this.#completeSince.delete(topic)
+    if (this.#completeSince.delete(topic)) this.add(() => new Release())
   }
 
   /** Where a cursor stands in this window, or `undefined` for one of another window or from the future. */
@@ -170,7 +170,8 @@ export class Window {
     this.#entries[this.#first++] = undefined
     this.#bytes -= bytes
     if (item.kind === 'gap') this.#droppedOfAny = sequence
-    else this.#dropped.set(item.kind === 'event' ? keyOf(item) : item.topic, sequence)
+    else if (item.kind === 'event') this.#dropped.set(keyOf(item), sequence)
+    else if (item.kind === 'error') this.#dropped.set(item.topic, sequence)
     if (this.#dropped.size > MAX_DROPPED_TOPICS) {
       this.#dropped.clear()
       this.#droppedOfAny = sequence

@@ -28,7 +28,13 @@ export function scriptedDriver(capabilities: Partial<DriverCapabilities> = {}): 
   let receiver: Receiver | undefined
   const driver: ScriptedDriver = {
     name: 'scripted',
-    capabilities: { patterns: true, headers: true, positions: false, ordering: 'topic', ...capabilities },
+    capabilities: {
+      patterns: true,
+      headers: true,
+      positions: false,
+      ordering: 'topic',
+      ...capabilities,
+    },
     calls: [],
     failing: new Set(),
     held: new Map(),
