@@ -1,6 +1,5 @@
 import { Buffer, isUtf8 } from 'node:buffer'
 import {
-  type JsonValue,
   type PublishItem,
   type PublishOptions,
   type PublishResult,
@@ -38,7 +37,8 @@ const item = z
     topic: z.string().optional(),
     topics: z.array(z.string()).min(1).optional(),
     data: z
-      .custom<JsonValue>((value) => value !== undefined, 'Required')
+      .unknown()
+      .refine((value) => value !== undefined, 'Required')
       .openapi({
         description: 'Strings go as they are, any other value as JSON.',
       }),
@@ -113,7 +113,7 @@ export function addMessageRoutes(app: OpenAPIHono, streamer: Streamer, maxBodyBy
     },
   })
   app.openapi(publishMany, async (c) => {
-    // Each has `topic` or `topics`, which the schema checks but its type does not say.
+    // Data are JSON and each has `topic` or `topics`, which the type of the schema does not say.
     const published = await streamer.publish(c.req.valid('json') as PublishItem[])
     const failed = published.some((result) => 'error' in result)
     return c.json({ results: published.map(resultAnswer) }, failed ? 207 : 202)
