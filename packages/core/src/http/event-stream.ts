@@ -21,7 +21,7 @@ export class EventStream {
   /**
    * Opens it on a response of `node:http` or `node:http2`: the fast path. From here on the response is
    * Asbru's: the caller MUST NOT write to it or end it. Of `headers`, in lower case, those are sent too of
-   * which the stream has none; `vary` grows.
+   * which the stream has none, as are those that `response` has already; `vary` grows.
    */
   toNode(
     request: NodeRequest,

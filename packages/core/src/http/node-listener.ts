@@ -1,6 +1,7 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { EventAcceptor, EventRequest } from './event-endpoint.ts'
 import { EventStream } from './event-stream.ts'
+import { addHeaders } from './node-headers.ts'
 import type { NodeRequest, NodeResponse } from './node-sinks.ts'
 
 /** Listens to `request` events of `node:http`, `node:https` and `node:http2`, and mounts in Express. */
@@ -32,7 +33,7 @@ export function nodeListener(
       return
     }
     const body = await answer.text()
-    for (const [name, value] of answer.headers) response.setHeader(name, value)
+    addHeaders(response as ServerResponse, answer.headers)
     response.statusCode = answer.status
     response.end(body)
   }

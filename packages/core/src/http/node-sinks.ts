@@ -3,6 +3,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Batch } from '../batch.ts'
 import type { Sink, StreamOpener } from '../connection.ts'
+import { addHeaders } from './node-headers.ts'
 
 /** A request of `node:http`, `node:https` or `node:http2`. */
 export type NodeRequest = IncomingMessage | Http2ServerRequest
@@ -21,7 +22,13 @@ export function openOnNode(
     return
   }
   const plain = response as ServerResponse
-  plain.writeHead(200, headers)
+  if (plain.getHeaderNames().length === 0) {
+    // `node:http` then keeps no copy of them as long as the connection is open.
+    plain.writeHead(200, headers)
+  } else {
+    addHeaders(plain, Object.entries(headers))
+    plain.writeHead(200)
+  }
   // `flushHeaders` sends the head at once: EventSource fires `open` on it.
   plain.flushHeaders()
   const sink = ownsSocket(request, plain) ? new SocketSink(plain) : new ResponseSink(plain)
