@@ -17,6 +17,12 @@ export interface InternalAppOptions {
 export function internalApp({ streamer, logger, apiToken }: InternalAppOptions): Hono {
   const app = new Hono()
   const v1 = api(streamer)
+  if (apiToken !== undefined) {
+    v1.openAPIRegistry.registerComponent('securitySchemes', 'token', {
+      type: 'http',
+      scheme: 'bearer',
+    })
+  }
   const metrics = metricsOf(streamer)
   app.onError((error) => {
     if (!(error instanceof StreamerError))
