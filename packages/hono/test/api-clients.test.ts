@@ -252,6 +252,14 @@ describe.each(runtimes)('the API for clients in $name', (runtime) => {
       expect((await streamer.getClient('ann'))!.topics).toEqual(['a'])
     })
 
+    test('take a path that is badly encoded as it is', async () => {
+      const streamer = newStreamer()
+      await streamer.newClient({ id: 'ann' })
+      const call = await mountApi(runtime, streamer)
+      expect(await call('PUT', '/clients/ann/subscriptions/50%')).toMatchObject({ status: 204 })
+      expect((await streamer.getClient('ann'))!.topics).toEqual(['50%'])
+    })
+
     test('refuse a change with an unknown field or a wrong type', async () => {
       const streamer = newStreamer()
       await streamer.newClient({ id: 'ann' })

@@ -75,10 +75,10 @@ describe.each(runtimes)('the API for messages in $name', (runtime) => {
       expect(await call('POST', path, 'x'.repeat(1000))).toMatchObject({ status: 202 })
       expect((await reader.next())!.data).toHaveLength(1000)
       expect(await call('POST', path, 'x'.repeat(1001))).toMatchObject(tooLarge)
-      expect(await call('POST', path, endlessly(new Uint8Array(400), 2))).toMatchObject({
+      expect(await call('POST', path, bodyOf(new Uint8Array(400), 2))).toMatchObject({
         status: 202,
       })
-      expect(await call('POST', path, endlessly(new Uint8Array(400), 3))).toMatchObject(tooLarge)
+      expect(await call('POST', path, bodyOf(new Uint8Array(400), 3))).toMatchObject(tooLarge)
     })
 
     test('refuses a payload that is not UTF-8, unless it is to be encoded', async () => {
@@ -247,8 +247,8 @@ describe.each(runtimes)('the API for messages in $name', (runtime) => {
       const tooLarge = { status: 413, body: { code: 'payload-too-large' } }
       const batch = [{ topic: 'a', data: 'x'.repeat(100) }]
       expect(await call('POST', '/messages', batch)).toMatchObject(tooLarge)
-      const endless = endlessly(new TextEncoder().encode('[[[[[[[[[['), Infinity)
-      expect(await call('POST', '/messages', endless, json)).toMatchObject(tooLarge)
+      const unfinished = bodyOf(new TextEncoder().encode('[[[[[[[[[['), 11, () => {})
+      expect(await call('POST', '/messages', unfinished, json)).toMatchObject(tooLarge)
       expect(await call('POST', '/messages', [])).toMatchObject({ status: 202 })
     })
   })
@@ -272,13 +272,18 @@ function failed(code: string): object {
   return { error: { code, message: expect.stringMatching(/./) } }
 }
 
-/** A body of unknown length: `chunk`, so many times. */
-function endlessly(chunk: Uint8Array, times: number): ReadableStream<Uint8Array> {
+/** A body of unknown length: `chunk`, so many times, and then its end, unless something else is to happen. */
+function bodyOf(
+  chunk: Uint8Array,
+  times: number,
+  finish: (controller: ReadableStreamDefaultController) => void = (controller) =>
+    controller.close(),
+): ReadableStream<Uint8Array> {
   let sent = 0
   return new ReadableStream({
     pull(controller) {
       if (sent++ < times) controller.enqueue(chunk.slice())
-      else controller.close()
+      else finish(controller)
     },
   })
 }

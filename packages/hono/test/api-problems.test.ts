@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import type { Logger } from '@asbru/core'
 import { api } from '@asbru/hono'
 import { Hono } from 'hono'
@@ -52,6 +53,7 @@ describe.each(runtimes)('what the API refuses in $name', (runtime) => {
   test.each([
     ['a body that is not JSON', '{"id":', json],
     ['an empty body that is said to be JSON', '', json],
+    ['text that is not UTF-8', Buffer.from('{"metadata":{"a":"\xff"}}', 'latin1'), json],
     ['a body of another type', 'id=ann', { 'content-type': 'application/x-www-form-urlencoded' }],
     ['a body of no type', new TextEncoder().encode('{}'), {}],
   ])('includes %s', async (_what, body, headers) => {

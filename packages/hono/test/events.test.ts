@@ -1,11 +1,13 @@
+import { once } from 'node:events'
 import type { Client, Streamer } from '@asbru/core'
 import { events } from '@asbru/hono'
+import { EventSource } from 'eventsource'
 import { type Context, Hono } from 'hono'
 import { bearerAuth } from 'hono/bearer-auth'
 import { compress } from 'hono/compress'
 import { getCookie } from 'hono/cookie'
 import { cors } from 'hono/cors'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { eventsOf } from './support/event-reader.ts'
 import { newStreamer } from './support/new-streamer.ts'
 import { type MountedApp, runtimes } from './support/runtimes.ts'
@@ -76,6 +78,24 @@ describe.each(runtimes)('events() in $name', ({ mount }) => {
     await client.close()
     expect(await reader.next()).toMatchObject({ data: '{"closing":{"reason":"removed"}}' })
     expect(await reader.next()).toBeUndefined()
+  })
+
+  test('stops an EventSource for good once its client is removed', async () => {
+    const streamer = newStreamer({ retryMs: 10 })
+    const client = await streamer.newClient({ topics: ['news'] })
+    const app = await mountEvents(streamer)
+    const source = new EventSource('http://localhost', {
+      fetch: (_url, init) => app.ask(`/events?id=${client.id}`, init),
+    })
+    onTestFinished(() => source.close())
+    const heard: string[] = []
+    source.addEventListener('news', ({ data }) => heard.push(data))
+    await once(source, 'message')
+    await streamer.publish('news', 'heard')
+    await vi.waitFor(() => expect(heard).toEqual(['heard']))
+
+    await client.close()
+    await vi.waitFor(() => expect(source.readyState).toBe(EventSource.CLOSED))
   })
 
   describe('behind middleware', () => {

@@ -1,7 +1,7 @@
 import { maskId, type Streamer, StreamerError, topicPatternOf } from '@asbru/core'
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { clientAnswer, clientSchema, newClientAnswer, newClientSchema } from './client-schemas.ts'
-import { limitBody } from './limit-body.ts'
+import { limitJson } from './limit-body.ts'
 import { problems } from './problems.ts'
 
 const MAX_TIMER_MS = 2 ** 31 - 1
@@ -36,7 +36,7 @@ export function addClientRoutes(app: OpenAPIHono, streamer: Streamer, maxBodyByt
     path: '/clients',
     operationId: 'newClient',
     summary: 'Make a client',
-    middleware: limitBody(maxBodyBytes),
+    middleware: limitJson(maxBodyBytes),
     request: { body: { content: { 'application/json': { schema: newClient } } } },
     responses: {
       201: {

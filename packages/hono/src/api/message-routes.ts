@@ -8,7 +8,7 @@ import {
 } from '@asbru/core'
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { limitBody } from './limit-body.ts'
+import { limitBody, limitJson } from './limit-body.ts'
 import { problems } from './problems.ts'
 
 const headers = z.object({
@@ -102,7 +102,7 @@ export function addMessageRoutes(app: OpenAPIHono, streamer: Streamer, maxBodyBy
     path: '/messages',
     operationId: 'publishMany',
     summary: 'Publish several messages in their order',
-    middleware: limitBody(maxBodyBytes),
+    middleware: limitJson(maxBodyBytes),
     request: {
       body: { required: true, content: { 'application/json': { schema: z.array(item) } } },
     },

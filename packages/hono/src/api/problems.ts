@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi'
 import { HTTPException } from 'hono/http-exception'
 
 /** What every refusal says, as `application/problem+json`. */
-export interface Problem {
+interface Problem {
   code: string
   title: string
   status: number

@@ -1,6 +1,6 @@
 import type { Streamer } from '@asbru/core'
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { limitBody } from './limit-body.ts'
+import { limitJson } from './limit-body.ts'
 import { problems } from './problems.ts'
 
 const params = z.object({ id: z.string() })
@@ -25,7 +25,7 @@ export function addSubscriptionRoutes(
     path: '/clients/{id}/subscriptions',
     operationId: 'changeSubscriptions',
     summary: 'Change several subscriptions at once: `unsubscribe` first',
-    middleware: limitBody(maxBodyBytes),
+    middleware: limitJson(maxBodyBytes),
     request: { params, body: { content: { 'application/json': { schema: change } } } },
     responses: {
       200: {

@@ -4,7 +4,7 @@ import { Hono } from 'hono'
 import type { Runtime } from './runtimes.ts'
 
 /** What a route answered. */
-export interface ApiAnswer {
+interface ApiAnswer {
   readonly status: number
   readonly headers: Headers
   /** Parsed, if it is JSON of any kind. */
