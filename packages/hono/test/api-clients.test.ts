@@ -1,3 +1,5 @@
+import type { Driver } from '@asbru/core'
+import { memoryDriver } from '@asbru/driver-memory'
 import { describe, expect, test } from 'vitest'
 import { mountApi } from './support/api-caller.ts'
 import { newStreamer } from './support/new-streamer.ts'
@@ -273,6 +275,37 @@ describe.each(runtimes)('the API for clients in $name', (runtime) => {
         const answer = await call('PATCH', path, change)
         expect(answer).toMatchObject({ status: 400, body: { code: 'invalid-request' } })
         expect(answer.body).toHaveProperty('detail', expect.stringContaining(`\`${at}\``))
+      }
+    })
+
+    test('refuse a pattern where the driver has none', async () => {
+      const driver = memoryDriver()
+      const capabilities = { ...driver.capabilities, patterns: false }
+      const streamer = newStreamer({ driver: { ...driver, capabilities } })
+      await streamer.newClient({ id: 'ann' })
+      const call = await mountApi(runtime, streamer)
+      expect(await call('PUT', '/clients/ann/subscriptions/pets.*')).toMatchObject({
+        status: 422,
+        body: { code: 'not-supported-by-driver' },
+      })
+    })
+
+    test('say when to try again if the broker does not give a topic', async () => {
+      const driver = memoryDriver()
+      const subscribe: Driver['subscribe'] = (topic) =>
+        topic === 'a' ? Promise.reject(new Error('a secret of it')) : driver.subscribe(topic)
+      const streamer = newStreamer({ driver: { ...driver, subscribe } })
+      await streamer.newClient({ id: 'ann' })
+      const call = await mountApi(runtime, streamer)
+      const path = '/clients/ann/subscriptions'
+      for (const answer of [
+        await call('PUT', `${path}/a`),
+        await call('PATCH', path, { subscribe: ['a'] }),
+        await call('POST', '/clients', { topics: ['a'] }),
+      ]) {
+        expect(answer).toMatchObject({ status: 503, body: { code: 'subscription-failure' } })
+        expect(answer.headers.get('retry-after')).toMatch(/^\d+$/)
+        expect(JSON.stringify(answer.body)).not.toContain('a secret of it')
       }
     })
 
