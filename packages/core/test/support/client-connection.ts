@@ -57,9 +57,9 @@ export class ClientConnection {
   async leave(streamer: Streamer): Promise<void> {
     const { connections } = await streamer.status()
     await this.reader.cancel()
-    await vi.waitFor(async () => {
-      if ((await streamer.status()).connections >= connections) throw new Error('still connected')
-    })
+    const isNoticed = async (): Promise<boolean> =>
+      (await streamer.status()).connections < connections
+    await vi.waitUntil(isNoticed, { timeout: 10_000, interval: 1 })
   }
 }
 
