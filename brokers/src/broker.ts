@@ -1,17 +1,29 @@
+import type { GcpPubsubOptions } from './recipes/gcp-pubsub.ts'
+import type { KafkaOptions } from './recipes/kafka.ts'
 import type { NatsOptions } from './recipes/nats.ts'
+import type { RabbitmqOptions } from './recipes/rabbitmq.ts'
 import type { RedisOptions } from './recipes/redis.ts'
 
 /** What can be chosen for each broker; every field has a default. */
 export interface BrokerOptions {
   nats: NatsOptions
   redis: RedisOptions
+  rabbitmq: RabbitmqOptions
+  kafka: KafkaOptions
+  'gcp-pubsub': GcpPubsubOptions
 }
 
 /** The brokers that Asbru has a driver for. */
 export type BrokerName = keyof BrokerOptions
 
 /** Every broker name, in the order in which they are started and listed. */
-export const brokerNames: readonly BrokerName[] = ['nats', 'redis']
+export const brokerNames: readonly BrokerName[] = [
+  'nats',
+  'redis',
+  'rabbitmq',
+  'kafka',
+  'gcp-pubsub',
+]
 
 /** A broker that runs for this process alone, with data of its own, on 127.0.0.1. */
 export interface Broker {

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
+import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:net'
+import { listens } from './tcp.ts'
 
 /** A port that nobody else who asks here gets, until it is released. */
 export interface ReservedPort {
@@ -12,32 +13,27 @@ export interface ReservedPort {
 const range = { from: 10_000, to: 32_000 } as const
 
 /**
- * Reserves a free port of 127.0.0.1. The reservation is the same port of 127.0.0.2, held open: other
- * processes that look for a port see it, and it goes with this process.
+ * Reserves a free TCP port of 127.0.0.1. The reservation is the UDP port of that number, held open:
+ * other processes that look for a port see it, no broker minds it, and it goes with this process.
  */
 export async function reservePort(): Promise<ReservedPort> {
   for (let attempt = 0; attempt < 200; attempt++) {
     const port = randomInt(range.from, range.to)
-    const reservation = await listen('127.0.0.2', port)
+    const reservation = await hold(port)
     if (reservation === undefined) continue
-    const probe = await listen('127.0.0.1', port)
-    if (probe !== undefined) {
-      probe.close()
-      await once(probe, 'close')
-      return { port, release: () => void reservation.close() }
-    }
+    if (!(await listens(port))) return { port, release: () => void reservation.close() }
     reservation.close()
   }
   throw new Error(`found no free port from ${range.from} to ${range.to}`)
 }
 
-async function listen(host: string, port: number): Promise<Server | undefined> {
-  const server = createServer((socket) => socket.destroy())
-  server.unref()
-  server.listen({ host, port, backlog: 1 })
+async function hold(port: number): Promise<Socket | undefined> {
+  const socket = createSocket('udp4')
+  socket.unref()
+  socket.bind({ address: '127.0.0.1', port, exclusive: true })
   try {
-    await once(server, 'listening')
-    return server
+    await once(socket, 'listening')
+    return socket
   } catch {
     return undefined
   }

@@ -3,14 +3,14 @@ import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 /** What a command wrote, and how it ended. */
-export interface Finished {
+interface Finished {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
 }
 
 /** Where and with which changed environment a command runs. */
-export interface RunOptions {
+interface RunOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
 }

@@ -85,9 +85,9 @@ function plan(server: Server, { name, data, port, bus }: Node): ProcessPlan {
 async function redisServer(): Promise<Server> {
   const installed = findProgram('redis-server')
   if (installed !== undefined) return [installed]
-  const root = await debianRoot('bookworm', ['redis-server'])
-  // Its own loader and libraries: they fit together whatever this machine has.
-  const [loader] = globSync(join(root, 'usr/lib*/**/ld-linux-*.so.*'))
+  const root = await debianRoot('bookworm', 'redis-server')
+  // Its own loader and libraries: they fit together, whatever this machine has.
+  const [loader] = globSync(join(root, 'usr/lib/*-linux-*/ld-linux-*.so.*'))
   const libraries = globSync(join(root, 'usr/lib/*-linux-*')).join(':')
   if (loader === undefined) throw new Error(`found no loader in ${root}`)
   return [loader, '--library-path', libraries, join(root, 'usr/bin/redis-server')]
