@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { Streamer, type StreamerOptions } from '@asbru/core'
 import { memoryDriver } from '@asbru/driver-memory'
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { launchChromium } from './support/chromium.ts'
 
 /** What the page keeps of each event that its EventSource fires. */
@@ -153,9 +153,13 @@ test('a page of another origin gets neither a fetch nor an EventSource', async (
   const page = await openPage(await startRelay())
   const init = { credentials: 'include', headers: { 'Last-Event-ID': '1.x.1' } }
   await expect(read(page, relay.url(id), init, 'subscriptions')).rejects.toThrow('Failed to fetch')
+  expect(relay.methods).toEqual(['OPTIONS'])
   await listen(page, relay.url(id), ['a'], true)
   const fired = await untilFired(page, ({ type }) => type === 'error')
   expect(fired).toMatchObject([{ type: 'error', state: CLOSED }])
+  await vi.waitFor(async () => {
+    expect((await relay.streamer.getClient(id))!.connected).toBe(false)
+  })
 })
 
 interface Relay {
@@ -228,10 +232,9 @@ async function read(page: Page, url: string, init: object, text: string): Promis
 
 /** Waits until the page's EventSource has fired such an event; resolves with all that it fired. */
 async function untilFired(page: Page, isIt: (event: FiredEvent) => boolean): Promise<FiredEvent[]> {
-  for (let seen = 0; ;) {
+  for (;;) {
     const fired = await page.evaluate<FiredEvent[]>('fired')
     if (fired.some(isIt)) return fired
-    seen = fired.length
-    await page.waitForFunction(`fired.length > ${seen}`)
+    await page.waitForFunction(`fired.length > ${fired.length}`)
   }
 }
