@@ -182,7 +182,7 @@ export class Connections {
     const { topics } = gap
     for (const client of this.#clients.values()) {
       if (topics !== undefined && !topics.some((topic) => concerns(client, topic))) continue
-      for (const connection of client.connections)
+      for (const connection of client.connections.slice())
         if (!connection.replaying) this.#push(connection, gap.frame)
     }
   }
@@ -193,7 +193,8 @@ export class Connections {
     if (client === undefined) return
     client.topics = this.#sequencesOf(record)
     const frame = subscriptionsFrame([...record.topics.keys()].toSorted())
-    for (const connection of client.connections) {
+    // A copy, since one that is full leaves the list on the way.
+    for (const connection of client.connections.slice()) {
       for (const topic of removed) this.#index.delete(topic, connection)
       if (!connection.replaying) for (const topic of added) this.#index.add(topic, connection)
       this.#push(connection, frame)

@@ -112,3 +112,23 @@ test('closes one slow connection of a client, and leaves the other as it is', as
   expect(reader.fault).toBeUndefined()
   expect((await streamer.getClient(id))!.connections).toHaveLength(1)
 })
+
+test('tells the other connections of a client all, when one of them is closed on the way', async () => {
+  const driver = scriptedDriver()
+  const { streamer, url } = await serveStreamer({ driver })
+  const { id } = await streamer.newClient({ topics: ['big'] })
+  await StalledReader.open(streamer, url(id))
+  const other = await ClientConnection.open(url(id))
+  // With it pending, the message about the subscriptions is what makes a connection write, and find itself full.
+  const almostABatch = 'x'.repeat(64 * 1024 - 70)
+  for (let round = 0; (await slowConsumers(streamer)) === 0; round++) {
+    driver.hand(textMessage('big', almostABatch))
+    if (round % 2 === 0) await streamer.subscribe(id, 'extra')
+    else await streamer.unsubscribe(id, 'extra')
+    await streamer.send(id, 'end of the round')
+    const [, subscriptions] = await other.takeUntil('end of the round')
+    expect(subscriptions).toBe(
+      round % 2 === 0 ? '{"subscriptions":["big","extra"]}' : '{"subscriptions":["big"]}',
+    )
+  }
+})
