@@ -14,10 +14,11 @@ let resumed
 let total = 0
 /** Names that the EventSource listens to: it passes over all others. */
 const names = new Set()
+const hues = new Map()
 
 await start()
 element('shell').textContent =
-  `curl -d 'Hello from a shell' \\\n  ${location.origin}/v1/topics/news/messages`
+  `curl -d 'Hello from a shell' \\\n${location.origin}/v1/topics/news/messages`
 
 async function start() {
   show('connecting')
@@ -102,7 +103,7 @@ function showOutage() {
   const outage = element('outage')
   if (lostAt !== undefined) {
     outage.dataset.phase = 'away'
-    outage.textContent = 'Cut. Publish something now: it is not lost.'
+    outage.textContent = 'The connection is cut. Publish something now: it will not be lost.'
   } else if (resumed !== undefined) {
     const { awayMs, replayed } = resumed
     outage.dataset.phase = 'resumed'
@@ -186,9 +187,8 @@ function complain(text) {
   forgetProblem = setTimeout(() => (problem.hidden = true), PROBLEM_MS)
 }
 
-/** The same colour for a topic wherever it is shown. */
+/** The same colour for a topic wherever it is shown; the golden angle keeps those of neighbours apart. */
 function hueOf(topic) {
-  let hash = 7
-  for (const character of topic) hash = (hash * 31 + character.codePointAt(0)) % 3600
-  return hash / 10
+  if (!hues.has(topic)) hues.set(topic, (250 + hues.size * 137.5) % 360)
+  return hues.get(topic)
 }

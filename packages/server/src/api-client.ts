@@ -8,10 +8,11 @@ export interface ApiClientOptions {
 }
 
 /** A request to the HTTP API. */
-export interface ApiRequest {
+interface ApiRequest {
   readonly method?: 'GET' | 'POST' | 'DELETE'
   /** Segments below `/v1`, encoded here. */
   readonly path: readonly string[]
+  /** Of any text: it travels as UTF-8. */
   readonly headers?: Readonly<Record<string, string>>
   /** Sent as it is, or as JSON. */
   readonly body?: Uint8Array<ArrayBuffer> | object
@@ -31,7 +32,7 @@ export function apiClient({ api, token }: ApiClientOptions): ApiClient {
     const response = await reach(url, {
       method,
       headers: {
-        ...headers,
+        ...asUtf8(headers),
         ...(!raw && { 'content-type': 'application/json' }),
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
       },
@@ -68,6 +69,15 @@ export async function refusalOf(response: Response): Promise<Fault> {
     // A proxy's page, or nothing at all.
   }
   return new Fault(`${withoutQuery(response.url)} answered ${response.status}`)
+}
+
+/** `fetch` takes the bytes of headers as Latin-1. */
+function asUtf8(headers: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const entries = Object.entries(headers).map(([name, text]) => [
+    name,
+    Buffer.from(text).toString('latin1'),
+  ])
+  return Object.fromEntries(entries) as Record<string, string>
 }
 
 function withoutQuery(url: string): string {

@@ -3,7 +3,7 @@ import { memoryDriver } from '@asbru/driver-memory'
 import { z } from 'zod'
 
 /** A driver as the command knows it. */
-export interface DriverEntry {
+interface DriverEntry {
   /** The keys that `driver` takes from configuration, `name` apart. */
   readonly keys: z.ZodRawShape
   /** Makes it from keys that were checked. May load its package first. */
@@ -11,7 +11,7 @@ export interface DriverEntry {
 }
 
 /** All drivers that configuration can name. A further one needs its line here, and nothing else. */
-export const drivers: Readonly<Record<string, DriverEntry>> = {
+const drivers: Readonly<Record<string, DriverEntry>> = {
   memory: { keys: {}, create: () => memoryDriver() },
 }
 

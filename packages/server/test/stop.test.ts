@@ -80,9 +80,24 @@ test('a second signal ends a relay at once, with exit code 1', async () => {
   const open = await Promise.all(Array.from({ length: MANY }, () => fetch(`${events}?topic=news`)))
   asbru.signal('SIGTERM')
   await asbru.says('stderr', /stopping/)
-  asbru.signal('SIGTERM')
+  const signalAgain = (): boolean => {
+    asbru.signal('SIGTERM')
+    return asbru.running
+  }
+  await expect.poll(signalAgain, { timeout: 20_000 }).toBe(false)
   expect((await asbru.ended).code).toBe(1)
   await Promise.all(open.map((one) => one.body!.cancel().catch(() => {})))
+})
+
+test('one Ctrl-C that arrives twice, by way of npm, still drains', async () => {
+  const { asbru, events } = await serve(['--anonymous.topics', 'news', '--drain-ms', '1000'])
+  const open = await Promise.all(Array.from({ length: MANY }, () => fetch(`${events}?topic=news`)))
+  asbru.signal('SIGINT')
+  asbru.signal('SIGTERM')
+  for (const stream of await Promise.all(open.map((one) => one.text()))) {
+    expect(stream).toContain('{"closing":{"reason":"shutdown"}}')
+  }
+  expect((await asbru.ended).code).toBe(0)
 })
 
 test.each(['--port', '--internal-port'])('a taken %s is exit code 1, and said', async (flag) => {

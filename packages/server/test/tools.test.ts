@@ -15,14 +15,14 @@ describe('asbru listen and asbru publish', () => {
       id: 'id-1',
     })
     expect((await publish('pets.dogs', '{"n":1}')).code).toBe(0)
-    expect((await publish('pets', 'wuff', '--event', 'bark')).code).toBe(0)
+    expect((await publish('pets', 'wuff', '--event', 'bellen ü 🐕')).code).toBe(0)
     expect((await publish('other', 'not for us')).code).toBe(0)
     expect((await publish('news', 'two\nlines')).code).toBe(0)
     const cursor = expect.stringMatching(/^[A-Za-z0-9_.:~-]+$/) as unknown
     expect(await listener.lines(4)).toEqual([
       { id: cursor, event: 'news', data: 'Hello' },
       { id: cursor, event: 'pets.**', data: '{"n":1}' },
-      { id: cursor, event: 'bark', data: 'wuff' },
+      { id: cursor, event: 'bellen ü 🐕', data: 'wuff' },
       { id: cursor, event: 'news', data: 'two\nlines' },
     ])
   })
@@ -84,6 +84,15 @@ describe('asbru listen and asbru publish', () => {
     const relay = await serve()
     const listener = await listening(relay, ['news'])
     listener.signal(signal)
+    expect((await listener.ended).code).toBe(0)
+    expect(await statusOf(relay)).toMatchObject({ clients: 0, connections: 0 })
+  })
+
+  test('removes its client when nobody reads its lines any more', async () => {
+    const relay = await serve()
+    const listener = await listening(relay, ['news'])
+    listener.closeStdout()
+    await post(`${relay.api}/topics/news/messages`, 'one')
     expect((await listener.ended).code).toBe(0)
     expect(await statusOf(relay)).toMatchObject({ clients: 0, connections: 0 })
   })

@@ -93,6 +93,11 @@ export class Asbru {
     this.#child.kill(signal)
   }
 
+  /** Stops reading what it prints, as `head -1` does. */
+  closeStdout(): void {
+    this.#child.stdout?.destroy()
+  }
+
   #tell(): void {
     const watchers = [...this.#watchers]
     this.#watchers.clear()
