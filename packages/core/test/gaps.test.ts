@@ -218,6 +218,7 @@ test('subscribes a failed topic again, ever more slowly, and tells a gap once it
   driver.tell({ type: 'topicFailed', topic: 'orders', error: new Error('no permission') })
   for (const [tries, waitMs] of [1_000, 2_000, 4_000].entries()) {
     clock.advance(waitMs - 1)
+    await settled()
     expect(asked()).toBe(tries + 1)
     clock.advance(1)
     await vi.waitFor(() => expect(asked()).toBe(tries + 2))

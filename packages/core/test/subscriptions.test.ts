@@ -49,20 +49,23 @@ test('does not ask the driver again for a topic that is wanted again within the 
 
 test('subscribes again behind an unsubscribe that is under way', async () => {
   const driver = scriptedDriver()
-  const { streamer } = await serveStreamer({ driver, lingerMs: 0 })
+  const { streamer, url } = await serveStreamer({ driver, lingerMs: 0 })
   const left = deferred()
   driver.held.set('unsubscribe news', left.promise)
   await (await streamer.newClient({ topics: ['news'] })).close()
   await vi.waitFor(() => expect(driver.calls).toContain('unsubscribe news'))
   const made = streamer.newClient({ topics: ['news'] })
+  await new Promise(setImmediate)
+  expect(driver.calls.at(-1)).toBe('unsubscribe news')
   left.resolve()
-  const { id } = await made
+  const connection = await ClientConnection.open(url((await made).id))
   expect(driver.calls.filter((call) => call.endsWith(' news'))).toEqual([
     'subscribe news',
     'unsubscribe news',
     'subscribe news',
   ])
-  expect((await streamer.getClient(id))!.topics).toEqual(['news'])
+  await streamer.publish('news', 'hello')
+  expect(await connection.take(1)).toEqual(['news: hello'])
 })
 
 test('tells a live stream of each change of its subscriptions', async () => {
