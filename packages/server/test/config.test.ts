@@ -211,6 +211,12 @@ describe('faults', () => {
     expect(faultOf({ yaml })).toMatch(message)
   })
 
+  test('a fault of the file shows nothing of what is in it', () => {
+    const fault = faultOf({ yaml: 'apiToken: hunter2: x' })
+    expect(fault).toMatch(/asbru\.yaml: .* at line 1, column \d+$/)
+    expect(fault).not.toContain('hunter2')
+  })
+
   test('a key that a mapping inherits is unknown like any other', () => {
     expect(faultOf({ yaml: 'constructor: 1' })).toContain('constructor: there is no such key')
     expect(faultOf({ yaml: '__proto__: { port: 1 }' })).toContain('there is no such key')

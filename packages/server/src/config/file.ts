@@ -10,7 +10,11 @@ import { type Layer, normalize, type Tree } from './layers.ts'
 export function fileLayer(file: string): Layer {
   const document = parseDocument(read(file))
   const [error] = document.errors
-  if (error !== undefined) throw new ConfigError(`${file}: ${error.message.trimEnd()}`)
+  if (error !== undefined) {
+    // Without the excerpt that follows: there may be a secret in it.
+    const [reason] = error.message.split(/:?\n/, 1)
+    throw new ConfigError(`${file}: ${reason}`)
+  }
   const values: unknown = toValues(document, file) ?? {}
   if (typeof values !== 'object' || Array.isArray(values)) {
     throw new ConfigError(`${file}: the file does not hold a mapping of keys`)
