@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { constants, createGzip } from 'node:zlib'
@@ -246,6 +247,25 @@ describe('a middleware that compresses', () => {
     const response = await fetch(url(id), { headers: { 'accept-encoding': 'gzip' } })
     expect(response.headers.get('content-encoding')).toBe('gzip')
     await expectAtOnce(streamer, response)
+  })
+})
+
+describe('a middleware that wraps write', () => {
+  test('sees all that is sent', async () => {
+    let seen = ''
+    const { streamer, url } = await serveStreamer({
+      mount: (to) => (request, response) => {
+        const write = response.write.bind(response) as (bytes: Uint8Array) => boolean
+        response.write = (bytes: Uint8Array) => {
+          seen += Buffer.from(bytes).toString()
+          return write(bytes)
+        }
+        to.listener(request, response)
+      },
+    })
+    const { id } = await streamer.newClient({ topics: ['a'] })
+    await expectAtOnce(streamer, await fetch(url(id)))
+    expect(topicEvents(readEvents(seen))).toHaveLength(3)
   })
 })
 
