@@ -1,0 +1,6 @@
+import { Buffer } from 'node:buffer'
+
+/** A payload as it may be kept: not as a small part of the large block that came from the network. */
+export function kept(payload: Buffer): Buffer {
+  return payload.length * 2 < payload.buffer.byteLength ? Buffer.from(payload) : payload
+}

@@ -1,0 +1,88 @@
+import type { Driver, Receiver } from '@asbru/core'
+import { connectTo, type RedisSource } from './connect.ts'
+import { capabilities, type Mode } from './mode.ts'
+import { pubsubMode } from './pubsub.ts'
+
+/** What a {@link redisDriver} may be told. */
+export type RedisDriverOptions = RedisSource & {
+  mode?: 'pubsub'
+  /**
+   * Stands before the topic in the names of channels.
+   *
+   * @default ''
+   */
+  prefix?: string
+  /**
+   * How long `open` waits for a Redis that is absent, in milliseconds; 0 is for ever.
+   *
+   * @default 10_000
+   */
+  startTimeoutMs?: number
+}
+
+/**
+ * Messages travel through Redis or Valkey: by pub/sub, which keeps nothing, or in streams, which lose nothing.
+ *
+ * @example
+ * const streamer = new Streamer({ driver: redisDriver({ connection: 'redis://127.0.0.1:6379' }) })
+ */
+export function redisDriver(options: RedisDriverOptions = {}): Driver {
+  const { mode: name = 'pubsub', startTimeoutMs = 10_000 } = options
+  let receiver: Receiver | undefined
+  let current: Mode | undefined
+  let isOpen = false
+  let closing: Promise<void> | undefined
+
+  return {
+    name: 'redis',
+    capabilities: capabilities[name],
+
+    async open(to) {
+      if (closing !== undefined) throw new Error('The redis driver was closed.')
+      const mode = modeOf(options, {
+        message: (message) => closing === undefined && to.message(message),
+        status: (status) => closing === undefined && to.status(status),
+      })
+      current = mode
+      receiver = to
+      try {
+        await mode.start(startTimeoutMs)
+      } catch (error) {
+        await mode.stop()
+        throw error
+      }
+      isOpen = true
+    },
+
+    async subscribe(topic) {
+      await opened().subscribe(topic)
+    },
+
+    async unsubscribe(topic) {
+      await opened().unsubscribe(topic)
+    },
+
+    async publish(message) {
+      await opened().publish(message)
+    },
+
+    close() {
+      return (closing ??= close())
+    },
+  }
+
+  async function close(): Promise<void> {
+    await current?.stop()
+    receiver?.status({ type: 'closed' })
+  }
+
+  function opened(): Mode {
+    if (current === undefined || !isOpen || closing !== undefined)
+      throw new Error('The redis driver is not open.')
+    return current
+  }
+}
+
+function modeOf(options: RedisDriverOptions, receiver: Receiver): Mode {
+  return pubsubMode(connectTo(options), options.prefix ?? '', receiver)
+}

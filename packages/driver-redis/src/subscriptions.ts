@@ -1,0 +1,165 @@
+import { isPattern, matches, type TopicPattern } from '@asbru/core'
+import { Command, type Redis, ReplyError } from 'ioredis'
+import { type Channel, channelsOf } from './channels.ts'
+
+/** What subscriptions tell, in the place of the flow where Redis says it. */
+export interface SubscriptionsEvents {
+  /** Redis has confirmed a subscription, or the end of one. */
+  confirmed(): void
+  /** Redis refuses a subscription that it had accepted on an earlier connection. */
+  refused(topic: TopicPattern, error: unknown): void
+}
+
+/** The topics and patterns that are wanted, and the channels on one connection that carry them. */
+export class Subscriptions {
+  readonly #prefix: string
+  readonly #events: SubscriptionsEvents
+  readonly #wanted = new Map<TopicPattern, Wanted>()
+  readonly #patterns = new Set<TopicPattern>()
+  readonly #joined = new Map<string, Joined>()
+
+  constructor(prefix: string, events: SubscriptionsEvents) {
+    this.#prefix = prefix
+    this.#events = events
+  }
+
+  get isEmpty(): boolean {
+    return this.#wanted.size === 0
+  }
+
+  /** Whether a message of `topic` is to be handed over. */
+  wants(topic: string): boolean {
+    if (this.#wanted.has(topic)) return true
+    for (const pattern of this.#patterns) if (matches(pattern, topic)) return true
+    return false
+  }
+
+  /** Resolves once Redis delivers `topic` on this connection. */
+  async add(topic: TopicPattern, redis: Redis): Promise<void> {
+    const before = this.#wanted.get(topic)
+    if (before !== undefined) {
+      await before.ready
+      return
+    }
+    const channels = channelsOf(topic, this.#prefix)
+    const ready = Promise.all(channels.map((channel) => this.#join(channel, redis)))
+    const wanted = { channels, ready }
+    this.#wanted.set(topic, wanted)
+    if (isPattern(topic)) this.#patterns.add(topic)
+    try {
+      await ready
+    } catch (error) {
+      if (this.#wanted.get(topic) === wanted) await this.delete(topic, redis)
+      throw error
+    }
+  }
+
+  /** Resolves once nothing more comes by `topic` alone; also without a connection, which then has none. */
+  async delete(topic: TopicPattern, redis: Redis): Promise<void> {
+    const wanted = this.#wanted.get(topic)
+    if (wanted === undefined) return
+    this.#wanted.delete(topic)
+    this.#patterns.delete(topic)
+    const left = wanted.channels.filter((channel) => {
+      const key = keyOf(channel)
+      const joined = this.#joined.get(key)!
+      if (--joined.users > 0) return false
+      return this.#joined.delete(key)
+    })
+    await Promise.allSettled(left.map(({ kind, name }) => this.#send(redis, endOf(kind), name)))
+  }
+
+  /**
+   * Asks for everything again on a new connection; `done` is called in the place of the flow from which
+   * on all of it is delivered, or never if this connection is lost as well.
+   */
+  restore(redis: Redis, done: () => void): void {
+    const all = [...this.#joined.values()]
+    let left = all.length
+    if (left === 0) return done()
+    for (const joined of all) {
+      const { kind, name } = joined.channel
+      joined.ready = this.#send(redis, kind, name, (error) => {
+        if (error !== undefined) {
+          if (!(error instanceof ReplyError)) return
+          this.#refuse(joined.channel, error, redis)
+        }
+        if (--left === 0) done()
+      })
+      joined.ready.catch(() => {})
+    }
+  }
+
+  #join(channel: Channel, redis: Redis): Promise<void> {
+    const key = keyOf(channel)
+    let joined = this.#joined.get(key)
+    if (joined === undefined) {
+      joined = { channel, users: 0, ready: this.#send(redis, channel.kind, channel.name) }
+      this.#joined.set(key, joined)
+    }
+    joined.users++
+    return joined.ready
+  }
+
+  #refuse(channel: Channel, error: Error, redis: Redis): void {
+    for (const [topic, { channels }] of this.#wanted) {
+      if (!channels.some((each) => keyOf(each) === keyOf(channel))) continue
+      void this.delete(topic, redis)
+      this.#events.refused(topic, error)
+    }
+  }
+
+  /** Sends a change. `answered` is called where the answer stands in the flow; the promise settles later. */
+  #send(
+    redis: Redis,
+    name: string,
+    channel: string,
+    answered: (error?: Error) => void = () => {},
+  ): Promise<void> {
+    const command = new Command(name, [channel])
+    const { resolve, reject } = command
+    let isAnswered = false
+    command.resolve = (reply) => {
+      if (isAnswered) return
+      isAnswered = true
+      this.#events.confirmed()
+      answered()
+      resolve(reply)
+    }
+    command.reject = (error) => {
+      if (isAnswered) return
+      isAnswered = true
+      answered(error)
+      reject(error)
+      // Nobody knows now what is subscribed: a new connection does.
+      if (!(error instanceof ReplyError) && redis.status === 'ready') redis.disconnect(true)
+    }
+    redis.sendCommand(command)
+    return command.promise as Promise<void>
+  }
+}
+
+interface Wanted {
+  readonly channels: readonly Channel[]
+  readonly ready: Promise<unknown>
+}
+
+interface Joined {
+  readonly channel: Channel
+  /** How many of the wanted topics it carries. */
+  users: number
+  /** Settles with Redis's answer on the newest connection. */
+  ready: Promise<void>
+}
+
+function keyOf({ kind, name }: Channel): string {
+  return `${kind} ${name}`
+}
+
+function endOf(kind: Channel['kind']): string {
+  return kind === 'subscribe'
+    ? 'unsubscribe'
+    : kind === 'psubscribe'
+      ? 'punsubscribe'
+      : 'sunsubscribe'
+}

@@ -1,0 +1,6 @@
+import { describeDriver } from '@asbru/driver-contract'
+import { redisHarness, redisUnderTest } from './support/redis-harness.ts'
+
+const redis = await redisUnderTest()
+
+describeDriver(redisHarness(redis, 'pubsub'))

@@ -1,0 +1,61 @@
+import { Buffer } from 'node:buffer'
+import { type Broker, startBroker, startProxy, type TcpProxy } from '@asbru/brokers'
+import type { DriverHarness } from '@asbru/driver-contract'
+import { redisDriver, type RedisDriverOptions } from '@asbru/driver-redis'
+import { Redis } from 'ioredis'
+import { afterAll } from 'vitest'
+
+/** A Redis for the tests of one file, and a proxy before it. */
+export interface RedisUnderTest {
+  readonly broker: Broker
+  readonly proxy: TcpProxy
+  /** What a driver connects to: the proxy. */
+  readonly url: string
+  /** Of any other program: past the proxy. */
+  readonly plain: Redis
+}
+
+/** Starts a Redis that ends with the tests of the file. */
+export async function redisUnderTest(): Promise<RedisUnderTest> {
+  const broker = await startBroker('redis')
+  const proxy = await startProxy(broker)
+  const plain = new Redis(broker.url)
+  plain.on('error', () => {})
+  afterAll(async () => {
+    plain.disconnect()
+    await proxy.stop()
+    await broker.stop()
+  })
+  return { broker, proxy, url: `redis://127.0.0.1:${proxy.port}`, plain }
+}
+
+/** What the contract suite needs, for one mode. */
+export function redisHarness(
+  { proxy, url, plain }: RedisUnderTest,
+  mode: 'pubsub' | 'streams',
+): DriverHarness {
+  return {
+    name: `redis ${mode}`,
+    create: async () => ({
+      driver: redisDriver({ mode, connection: url, startTimeoutMs: 1_000 } as RedisDriverOptions),
+      dispose: async () => {},
+    }),
+    async publishPlain({ topic, payload, event, id }) {
+      const data = Buffer.from(payload)
+      const names = { ...(event !== undefined && { event }), ...(id !== undefined && { id }) }
+      if (mode === 'pubsub') await plain.publish(topic, data)
+      else
+        await plain.xadd(
+          'asbru',
+          '*',
+          'topic',
+          topic,
+          'data',
+          data,
+          ...Object.entries(names).flat(),
+        )
+    },
+    breakConnection: async () => proxy.cut(),
+    restoreConnection: async () => proxy.resume(),
+  }
+}
