@@ -17,6 +17,8 @@ const foundBy: Readonly<Record<Fault, string>> = {
   'reads `**` as one segment or more': 'delivers by `**`',
   'makes text of bytes': 'delivers every byte',
   'forgets event names': 'carries event name and id',
+  'counts positions for itself': 'gives every message a position',
+  'repeats positions': 'gives every message a position',
   'delivers after close': 'hands over nothing after close',
   'opens after close': 'does not open once it was closed',
   'publishes after close': 'refuses publish after close',

@@ -8,7 +8,7 @@ import {
 } from '../../src/index.ts'
 
 /** A call of a driver's method, such as `subscribe news`. */
-export type DriverCall = string
+type DriverCall = string
 
 /** A driver that hears itself, notes what it is asked, and fails where a test says so. */
 export interface ScriptedDriver extends Driver {

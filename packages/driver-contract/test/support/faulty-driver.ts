@@ -22,6 +22,8 @@ export type Fault =
   | 'reads `**` as one segment or more'
   | 'makes text of bytes'
   | 'forgets event names'
+  | 'counts positions for itself'
+  | 'repeats positions'
   | 'delivers after close'
   | 'opens after close'
   | 'publishes after close'
@@ -32,7 +34,7 @@ export type Fault =
   | 'tells gaps too late'
 
 interface Member {
-  hear(message: OutgoingMessage): void
+  hear(message: IncomingMessage): void
   broke(): void
   restored(): void
 }
@@ -43,6 +45,7 @@ export function harnessWith(fault: Fault | undefined): DriverHarness {
   const has = (each: Fault): boolean => each === fault
   let broken = false
   let turn = 0
+  let counted = 0
 
   return {
     name: fault ?? 'without a fault',
@@ -67,7 +70,8 @@ export function harnessWith(fault: Fault | undefined): DriverHarness {
     turn++
     for (const [i, member] of [...members].entries()) {
       if (has('shares the messages between drivers') && i !== turn % members.size) continue
-      member.hear({ ...message, payload })
+      const offset = has('repeats positions') ? 1 : turn
+      member.hear({ ...message, payload, position: { log: 'log', epoch: '', offset } })
     }
   }
 
@@ -98,7 +102,7 @@ export function harnessWith(fault: Fault | undefined): DriverHarness {
 
     return {
       name: 'faulty',
-      capabilities: { patterns: true, headers: true, positions: false, ordering: 'topic' },
+      capabilities: { patterns: true, headers: true, positions: true, ordering: 'topic' },
       async open(to) {
         if (closed && !has('opens after close')) throw new Error('closed')
         if (broken) throw new Error('out of reach')
@@ -153,6 +157,8 @@ export function harnessWith(fault: Fault | undefined): DriverHarness {
 
   function changed(message: IncomingMessage): IncomingMessage {
     const { event: _, ...unnamed } = message
+    if (has('counts positions for itself'))
+      return { ...message, position: { ...message.position!, offset: ++counted } }
     if (has('forgets event names')) return unnamed
     if (!has('makes text of bytes')) return message
     const text = new TextDecoder().decode(message.payload)
