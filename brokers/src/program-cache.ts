@@ -1,6 +1,5 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { lock } from './lock.ts'
 import { scratch } from './scratch.ts'
 
 /**
@@ -26,18 +25,4 @@ export async function cachedProgram(
   } finally {
     unlock()
   }
-}
-
-/** The kernel's own lock, held by a child whose input we keep open: whoever dies lets go of it. */
-async function lock(file: string): Promise<() => void> {
-  const holder = spawn('flock', [file, 'sh', '-c', 'echo locked; read -r _'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    detached: true,
-  })
-  const failed = once(holder, 'exit').then(([code]) => {
-    throw new Error(`cannot lock ${file}: flock ended with ${code}`)
-  })
-  await Promise.race([once(holder.stdout, 'data'), failed])
-  failed.catch(() => {}) // it ends with an error code when it is unlocked
-  return () => holder.stdin.end()
 }

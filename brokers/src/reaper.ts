@@ -26,8 +26,8 @@ export function endWithUs(pid: number): void {
   tell()
 }
 
-/** The group is gone, and its number may be used again. */
-export function hasEnded(pid: number): void {
+/** The group is gone, and its number may be used again; or it is to outlive us. */
+export function forget(pid: number): void {
   groups.delete(pid)
   tell()
 }

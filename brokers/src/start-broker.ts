@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Broker, BrokerName, BrokerOptions, KillOptions } from './broker.ts'
 import { Instance } from './instance.ts'
 import { reservePort, type ReservedPort } from './ports.ts'
-import { endWithUs, hasEnded, mortalDir } from './reaper.ts'
+import { endWithUs, forget, mortalDir } from './reaper.ts'
 import type { MakeRecipe } from './recipe.ts'
 import { recipes } from './recipes.ts'
 
@@ -28,7 +28,7 @@ export async function startBroker<Name extends BrokerName>(
   }
   try {
     const recipe = await makeRecipe({ dir, reservePort: () => reserve(ports) }, options)
-    const instance = new Instance(recipe, dir, { started: endWithUs, ended: hasEnded })
+    const instance = new Instance(recipe, dir, { started: endWithUs, ended: forget })
     try {
       await instance.start()
     } catch (error) {

@@ -4,16 +4,17 @@ import { connect } from 'node:net'
 const answerWithinMs = 2000
 
 /**
- * Connects to 127.0.0.1, sends bytes, and resolves with what came back: once it is enough, the
+ * Connects to 127.0.0.1 or another host, sends bytes, and resolves with what came back: once it is enough, the
  * server ends, or two seconds passed; undefined if nobody listens.
  */
 export function ask(
   port: number,
   request: string | Uint8Array,
   isEnough: (answer: Buffer) => boolean = (answer) => answer.length > 0,
+  host = '127.0.0.1',
 ): Promise<Buffer | undefined> {
   return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+    const socket = connect({ host, port, noDelay: true })
     let answer = Buffer.alloc(0)
     let connected = false
     const done = () => {
