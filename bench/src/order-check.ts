@@ -1,7 +1,7 @@
 import type { Buffer } from 'node:buffer'
 
 /** Length of a numbered payload: its number, then filling. */
-export const PAYLOAD_BYTES = 64
+const PAYLOAD_BYTES = 64
 const DIGITS = 16
 const FILLING = 'x'.repeat(PAYLOAD_BYTES - DIGITS)
 /** More messages than may ever be on their way. */
