@@ -1,11 +1,11 @@
 import { Buffer, isUtf8 } from 'node:buffer'
 import type { Receiver } from '@asbru/core'
+import { bufferOf, kept } from './bytes.ts'
 import type { Connect } from './connect.ts'
 import { Copies } from './copies.ts'
 import { Health } from './health.ts'
 import { Link } from './link.ts'
 import type { Mode } from './mode.ts'
-import { kept } from './payload.ts'
 import { Subscriptions } from './subscriptions.ts'
 
 /**
@@ -76,8 +76,4 @@ export function pubsubMode(connect: Connect, prefix: string, receiver: Receiver)
     const topic = channel.toString('utf8', prefixBytes)
     if (subscriptions.wants(topic)) receiver.message({ topic, payload: kept(payload) })
   }
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -2,16 +2,32 @@ import type { Driver, Receiver } from '@asbru/core'
 import { connectTo, type RedisSource } from './connect.ts'
 import { capabilities, type Mode } from './mode.ts'
 import { pubsubMode } from './pubsub.ts'
+import { streamsMode } from './streams.ts'
+import type { StreamsOptions } from './streams-options.ts'
 
 /** What a {@link redisDriver} may be told. */
 export type RedisDriverOptions = RedisSource & {
-  mode?: 'pubsub'
+  /**
+   * `pubsub` keeps nothing: what is published while a replica is cut off from Redis never reaches it. `streams`
+   * keeps messages for a while, so that nothing is lost or repeated.
+   *
+   * @default 'pubsub'
+   */
+  mode?: 'pubsub' | 'streams'
   /**
    * Stands before the topic in the names of channels.
    *
    * @default ''
    */
   prefix?: string
+  /** For the mode `streams`. */
+  streams?: StreamsOptions
+  /**
+   * Whether streams that do not exist are made, and all of them trimmed.
+   *
+   * @default true
+   */
+  create?: boolean
   /**
    * How long `open` waits for a Redis that is absent, in milliseconds; 0 is for ever.
    *
@@ -84,5 +100,9 @@ export function redisDriver(options: RedisDriverOptions = {}): Driver {
 }
 
 function modeOf(options: RedisDriverOptions, receiver: Receiver): Mode {
-  return pubsubMode(connectTo(options), options.prefix ?? '', receiver)
+  const { mode = 'pubsub', prefix = '', streams = {}, create = true } = options
+  const connect = connectTo(options)
+  return mode === 'pubsub'
+    ? pubsubMode(connect, prefix, receiver)
+    : streamsMode(connect, { ...streams, create }, receiver)
 }

@@ -1,6 +1,7 @@
-import { isPattern, matches, type TopicPattern } from '@asbru/core'
+import type { TopicPattern } from '@asbru/core'
 import { Command, type Redis, ReplyError } from 'ioredis'
 import { type Channel, channelsOf } from './channels.ts'
+import { TopicSet } from './topic-set.ts'
 
 /** What subscriptions tell, in the place of the flow where Redis says it. */
 export interface SubscriptionsEvents {
@@ -15,7 +16,7 @@ export class Subscriptions {
   readonly #prefix: string
   readonly #events: SubscriptionsEvents
   readonly #wanted = new Map<TopicPattern, Wanted>()
-  readonly #patterns = new Set<TopicPattern>()
+  readonly #topics = new TopicSet()
   readonly #joined = new Map<string, Joined>()
 
   constructor(prefix: string, events: SubscriptionsEvents) {
@@ -29,9 +30,7 @@ export class Subscriptions {
 
   /** Whether a message of `topic` is to be handed over. */
   wants(topic: string): boolean {
-    if (this.#wanted.has(topic)) return true
-    for (const pattern of this.#patterns) if (matches(pattern, topic)) return true
-    return false
+    return this.#topics.wants(topic)
   }
 
   /** Resolves once Redis delivers `topic` on this connection. */
@@ -45,7 +44,7 @@ export class Subscriptions {
     const ready = Promise.all(channels.map((channel) => this.#join(channel, redis)))
     const wanted = { channels, ready }
     this.#wanted.set(topic, wanted)
-    if (isPattern(topic)) this.#patterns.add(topic)
+    this.#topics.add(topic)
     try {
       await ready
     } catch (error) {
@@ -59,7 +58,7 @@ export class Subscriptions {
     const wanted = this.#wanted.get(topic)
     if (wanted === undefined) return
     this.#wanted.delete(topic)
-    this.#patterns.delete(topic)
+    this.#topics.delete(topic)
     const left = wanted.channels.filter((channel) => {
       const key = keyOf(channel)
       const joined = this.#joined.get(key)!

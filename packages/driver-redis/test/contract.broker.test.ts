@@ -4,3 +4,4 @@ import { redisHarness, redisUnderTest } from './support/redis-harness.ts'
 const redis = await redisUnderTest()
 
 describeDriver(redisHarness(redis, 'pubsub'))
+describeDriver(redisHarness(redis, 'streams'))

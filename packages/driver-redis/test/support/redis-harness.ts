@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { type Broker, startBroker, startProxy, type TcpProxy } from '@asbru/brokers'
 import type { DriverHarness } from '@asbru/driver-contract'
-import { redisDriver, type RedisDriverOptions } from '@asbru/driver-redis'
+import { redisDriver } from '@asbru/driver-redis'
 import { Redis } from 'ioredis'
 import { afterAll } from 'vitest'
 
@@ -37,7 +37,7 @@ export function redisHarness(
   return {
     name: `redis ${mode}`,
     create: async () => ({
-      driver: redisDriver({ mode, connection: url, startTimeoutMs: 1_000 } as RedisDriverOptions),
+      driver: redisDriver({ mode, connection: url, startTimeoutMs: 1_000 }),
       dispose: async () => {},
     }),
     async publishPlain({ topic, payload, event, id }) {

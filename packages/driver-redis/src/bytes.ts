@@ -4,3 +4,8 @@ import { Buffer } from 'node:buffer'
 export function kept(payload: Buffer): Buffer {
   return payload.length * 2 < payload.buffer.byteLength ? Buffer.from(payload) : payload
 }
+
+/** The same bytes, as ioredis takes them. */
+export function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
