@@ -1,5 +1,5 @@
 import { defaultServerConditions } from 'vite'
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
 
 // Workspace packages resolve to their TypeScript source, so tests need no build.
 const conditions = ['@asbru/source', ...defaultServerConditions]
@@ -15,6 +15,10 @@ export default defineConfig({
       'bench/test/**/*.test.ts',
       // Real brokers take minutes to install: only where they are asked for.
       ...(process.env['ASBRU_TEST_BROKERS'] ? ['brokers/test/**/*.test.ts'] : []),
+    ],
+    exclude: [
+      ...configDefaults.exclude,
+      ...(process.env['ASBRU_TEST_BROKERS'] ? [] : ['**/*.broker.test.ts']),
     ],
     testTimeout: 30_000,
     hookTimeout: 30_000,

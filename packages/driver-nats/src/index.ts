@@ -1,0 +1,2 @@
+export type { NatsClient, NatsMessage, NatsStatus, NatsSubscription } from './nats-client.ts'
+export { natsDriver, type NatsDriverOptions } from './nats-driver.ts'

@@ -1,0 +1,96 @@
+import type { Driver, OpenOptions, Receiver } from '@asbru/core'
+import { type ConnectionOptions, ErrorCode, NatsError } from 'nats'
+import type { Flow } from './flow.ts'
+import type { NatsClient } from './nats-client.ts'
+import { Session } from './session.ts'
+import { prefixOf } from './subjects.ts'
+
+/** What a {@link natsDriver} may be told. */
+export interface NatsDriverOptions {
+  /** How the driver connects: options of the package `nats`. @default nats://127.0.0.1:4222 */
+  connection?: ConnectionOptions
+  /** A connection of `nats` 2 or of `@nats-io/transport-node`, in place of `connection`; it is left open. */
+  client?: NatsClient
+  /** Stands before each topic to make its subject; ends with a dot. @default none */
+  prefix?: string
+  /** How long `open` waits for a broker that is absent, in milliseconds; 0 for ever. @default 10_000 */
+  startTimeoutMs?: number
+  /** How long one answer of the broker may take, such as to a publish, in milliseconds. @default 5_000 */
+  timeoutMs?: number
+}
+
+/**
+ * Relays subjects of NATS: the topic `orders.42` is the subject `orders.42`, behind `prefix` if there is one.
+ * Without a log: after a lost connection it tells a gap.
+ *
+ * @example
+ * const streamer = new Streamer({ driver: natsDriver({ connection: { servers: 'nats://127.0.0.1:4222' } }) })
+ */
+export function natsDriver(options: NatsDriverOptions = {}): Driver {
+  const { connection = {}, client, startTimeoutMs = 10_000, timeoutMs = 5_000 } = options
+  if (client !== undefined && options.connection !== undefined)
+    throw new TypeError('natsDriver takes a connection or a client, not both.')
+  const prefix = prefixOf(options.prefix ?? '')
+  const end = new AbortController()
+  let opening: Promise<Session> | undefined
+  let session: Session | undefined
+  let closing: Promise<void> | undefined
+
+  return {
+    name: 'nats',
+    capabilities: { patterns: true, headers: true, positions: false, ordering: 'publisher' },
+
+    async open(receiver, open) {
+      mustNotBeClosed()
+      opening = start(receiver, open)
+      session = await opening
+      mustNotBeClosed()
+    },
+
+    async subscribe(topic) {
+      await openFlow().subscribe(topic)
+    },
+
+    async unsubscribe(topic) {
+      await openFlow().unsubscribe(topic)
+    },
+
+    async publish(message) {
+      await openFlow().publish(message)
+    },
+
+    close() {
+      return (closing ??= close())
+    },
+  }
+
+  function start(receiver: Receiver, open: OpenOptions): Promise<Session> {
+    const { signal } = end
+    return Session.open(receiver, open, {
+      connection,
+      client,
+      prefix,
+      startTimeoutMs,
+      timeoutMs,
+      signal,
+    })
+  }
+
+  async function close(): Promise<void> {
+    // What is open may be on its way still; only an open that is under way is broken off.
+    if (session === undefined) end.abort()
+    const opened = await opening?.catch(() => undefined)
+    await opened?.close()
+    end.abort()
+  }
+
+  function openFlow(): Flow {
+    mustNotBeClosed()
+    if (session === undefined) throw new Error('The NATS driver is not open.')
+    return session.flow
+  }
+
+  function mustNotBeClosed(): void {
+    if (closing !== undefined) throw NatsError.errorForCode(ErrorCode.ConnectionClosed)
+  }
+}

@@ -1,0 +1,27 @@
+import { startBroker, startProxy } from '@asbru/brokers'
+import { describeDriver } from '@asbru/driver-contract'
+import { natsDriver } from '@asbru/driver-nats'
+import { afterAll } from 'vitest'
+import { plainPublisher } from './support/plain-publisher.ts'
+
+const broker = await startBroker('nats')
+const proxy = await startProxy(broker)
+const plain = await plainPublisher(broker)
+afterAll(async () => {
+  await plain.close()
+  await proxy.stop()
+  await broker.stop()
+})
+
+const connection = { servers: `127.0.0.1:${proxy.port}` }
+
+describeDriver({
+  name: 'nats',
+  create: async () => ({
+    driver: natsDriver({ connection, startTimeoutMs: 1_000 }),
+    dispose: async () => {},
+  }),
+  publishPlain: (message) => plain.publish(message),
+  breakConnection: async () => proxy.cut(),
+  restoreConnection: async () => proxy.resume(),
+})
