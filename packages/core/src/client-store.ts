@@ -20,7 +20,7 @@ export interface ClientRecord {
   readonly topics: ReadonlyMap<TopicPattern, string>
   /** The cursor at which it was made. */
   readonly madeAt: string
-  /** Whether it ever had a connection. */
+  /** Whether it had a connection that is over. */
   readonly wasConnected: boolean
   /** Oldest first. */
   readonly connections: readonly ConnectionInfo[]
@@ -72,8 +72,8 @@ export interface ClientStore {
   remove(id: string): Promise<boolean>
   /** Notes a connection; resolves with the record before it, or `undefined` if there is no such client. */
   attach(id: string, connection: ConnectionInfo): Promise<ClientRecord | undefined>
-  /** Notes the end of a connection. The last one starts the TTL. */
-  detach(id: string, connectionId: string): Promise<void>
+  /** Notes the end of a connection, or that it was never opened. The last one starts the TTL. */
+  detach(id: string, connectionId: string, opened: boolean): Promise<void>
   list(query: ClientQuery): Promise<Page<ClientRecord>>
   /** How many clients have each topic or pattern, sorted by topic. */
   topics(

@@ -1,5 +1,5 @@
 import type { Batch } from './batch.ts'
-import type { Audience } from './window.ts'
+import type { ClientRecord } from './client-store.ts'
 
 /** The transport's end of a connection: takes bytes, tells when it is full, empty and gone. */
 export interface Sink {
@@ -18,9 +18,16 @@ export interface Sink {
 
 /** How a stream is opened, or given up. */
 export interface StreamOpener {
-  /** Starts writing; returns what to call when the transport is gone. */
-  readonly open: (sink: Sink) => () => void
+  /** Starts writing; `undefined` if it was given up before. */
+  readonly open: (sink: Sink) => Connection | undefined
   readonly abandon: () => void
+  /** Gives it up for a fault of the transport, which is logged. */
+  readonly failed: (error: unknown) => void
+}
+
+/** Who is told that the transport of a connection is gone. */
+export interface ConnectionOwner {
+  closed(connection: Connection): void
 }
 
 /** One open response of a client. */
@@ -32,8 +39,9 @@ export class Connection {
   readonly client: ConnectedClient
   /** Whether events come as `{"topic":…,"data":…}`. */
   readonly envelope: boolean
-  /** Called once, when it is over. */
-  readonly onClosed: () => void
+  /** Whether its client ends with it. */
+  readonly anonymous: boolean
+  readonly #owner: ConnectionOwner
   /** What leaves with the next flush. */
   pending: Batch | undefined = undefined
   /** True until all that the window holds for it was written. */
@@ -54,20 +62,28 @@ export class Connection {
     sink: Sink
     client: ConnectedClient
     envelope: boolean
-    onClosed: () => void
+    anonymous: boolean
+    owner: ConnectionOwner
   }) {
     this.id = values.id
     this.since = values.since
     this.sink = values.sink
     this.client = values.client
     this.envelope = values.envelope
-    this.onClosed = values.onClosed
+    this.anonymous = values.anonymous
+    this.#owner = values.owner
+  }
+
+  /** The transport is gone. */
+  gone(): void {
+    this.#owner.closed(this)
   }
 }
 
 /** A client as long as it has connections here. */
-export interface ConnectedClient extends Audience {
-  topics: ReadonlyMap<string, number>
+export interface ConnectedClient {
+  readonly id: string
+  record: ClientRecord
   /** Oldest first. */
   readonly connections: Connection[]
 }

@@ -1,5 +1,5 @@
 import type { ClientRecord, TopicsChange } from './client-store.ts'
-import { type ConnectedClient, Connection, type Sink } from './connection.ts'
+import { type ConnectedClient, Connection, type ConnectionOwner, type Sink } from './connection.ts'
 import { isEchoable, parseCursor } from './cursor.ts'
 import type { GapReason } from './driver.ts'
 import type { Frame } from './encode-event.ts'
@@ -37,12 +37,12 @@ export interface NewConnection {
   readonly envelope: boolean
   /** What the browser sent to resume from. */
   readonly lastEventId: string | undefined
-  /** Called once, when it is over, whoever ended it. */
-  readonly onClosed: () => void
+  /** Whether the client ends with it. */
+  readonly anonymous: boolean
 }
 
 /** The open connections of this replica: from an event to the sockets of those who want it. */
-export class Connections {
+export class Connections implements ConnectionOwner {
   readonly #options: ResolvedOptions
   readonly #window: Window
   readonly #onClosed: (connection: Connection) => void
@@ -83,7 +83,7 @@ export class Connections {
   /** Writes the first message, then what the client missed, then all that comes. */
   open({ record, lastEventId, ...values }: NewConnection): Connection {
     const client = this.#clientOf(record)
-    const connection = new Connection({ ...values, client })
+    const connection = new Connection({ ...values, client, owner: this })
     connection.lastWriteAt = this.#options.clock.now()
     client.connections.push(connection)
     this.#open++
@@ -132,11 +132,10 @@ export class Connections {
     connection.closed = true
     this.#open--
     const { client } = connection
-    for (const topic of client.topics.keys()) this.#index.delete(topic, connection)
+    for (const topic of client.record.topics.keys()) this.#index.delete(topic, connection)
     this.#wheel.delete(connection)
     client.connections.splice(client.connections.indexOf(connection), 1)
     if (client.connections.length === 0) this.#clients.delete(client.id)
-    connection.onClosed()
     this.#onClosed(connection)
   }
 
@@ -181,7 +180,8 @@ export class Connections {
   tellGap(gap: Gap): void {
     const { topics } = gap
     for (const client of this.#clients.values()) {
-      if (topics !== undefined && !topics.some((topic) => concerns(client, topic))) continue
+      if (topics !== undefined && !topics.some((topic) => concerns(client.record.topics, topic)))
+        continue
       for (const connection of client.connections.slice())
         if (!connection.replaying) this.#push(connection, gap.frame)
     }
@@ -191,7 +191,7 @@ export class Connections {
   topicsChanged(record: ClientRecord, { added, removed }: TopicsChange): void {
     const client = this.#clients.get(record.id)
     if (client === undefined) return
-    client.topics = this.#sequencesOf(record)
+    client.record = record
     const frame = subscriptionsFrame([...record.topics.keys()].toSorted())
     // A copy, since one that is full leaves the list on the way.
     for (const connection of client.connections.slice()) {
@@ -242,7 +242,7 @@ export class Connections {
   #goLive(connection: Connection): void {
     connection.replaying = false
     connection.lastWriteAt = this.#options.clock.now()
-    for (const topic of connection.client.topics.keys()) this.#index.add(topic, connection)
+    for (const topic of connection.client.record.topics.keys()) this.#index.add(topic, connection)
     this.#wheel.add(connection)
   }
 
@@ -269,21 +269,10 @@ export class Connections {
   #clientOf(record: ClientRecord): ConnectedClient {
     let client = this.#clients.get(record.id)
     if (client === undefined) {
-      client = { id: record.id, topics: this.#sequencesOf(record), connections: [] }
+      client = { id: record.id, record, connections: [] }
       this.#clients.set(record.id, client)
     }
     return client
-  }
-
-  #sequencesOf(record: ClientRecord): Map<string, number> {
-    return new Map(
-      [...record.topics].map(([topic, cursor]) => [topic, this.#sequenceOf(cursor) ?? 0]),
-    )
-  }
-
-  #sequenceOf(text: string): number | undefined {
-    const cursor = parseCursor(text)
-    return cursor === undefined ? undefined : this.#window.sequenceOf(cursor)
   }
 
   /** Where a connection's stream starts, the cursor for its first message, and what must be told first. */
@@ -293,11 +282,12 @@ export class Connections {
   ): { from: number; cursor: string | undefined; gap?: GapReason } {
     const { head } = this.#window
     if (lastEventId === undefined || lastEventId === 'earliest') {
-      const fromBirth = lastEventId === 'earliest' || !record.wasConnected
-      const from = fromBirth ? (this.#sequenceOf(record.madeAt) ?? head) : head
+      const first = !record.wasConnected && record.connections.length === 0
+      const fromBirth = lastEventId === 'earliest' || first
+      const from = fromBirth ? (this.#window.sequenceOf(record.madeAt) ?? head) : head
       return { from, cursor: this.#window.cursorAt(from) }
     }
-    const from = this.#sequenceOf(lastEventId)
+    const from = this.#window.sequenceOf(lastEventId)
     if (from !== undefined) return { from, cursor: lastEventId }
     const foreign = parseCursor(lastEventId)
     const gap =

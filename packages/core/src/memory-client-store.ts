@@ -65,22 +65,22 @@ export function memoryClientStore({ clock }: { clock: Clock }): ClientStore {
       held.cancelExpiry?.()
       held.cancelExpiry = undefined
       const before = held.record
-      held.record = {
-        ...before,
-        wasConnected: true,
-        connections: [...before.connections, connection],
-      }
+      held.record = { ...before, connections: [...before.connections, connection] }
       return before
     },
 
-    async detach(id, connectionId) {
+    async detach(id, connectionId, opened) {
       const held = clients.get(id)
       if (held === undefined) return
       const connections = held.record.connections.filter(
         (connection) => connection.id !== connectionId,
       )
       if (connections.length === held.record.connections.length) return
-      held.record = { ...held.record, connections }
+      held.record = {
+        ...held.record,
+        connections,
+        wasConnected: held.record.wasConnected || opened,
+      }
       if (connections.length === 0) startTtl(held)
     },
 

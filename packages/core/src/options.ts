@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { v4 as uuid } from 'uuid'
 import type { Client } from './client.ts'
 import type { ClientStore, ConnectionInfo } from './client-store.ts'
@@ -118,7 +119,7 @@ const defaults = {
   drainMs: 5_000,
   logger: silentLogger,
   clock: systemClock,
-  newId: uuid,
+  newId: flatUuid,
   random: Math.random,
 } satisfies Partial<StreamerOptions>
 
@@ -179,6 +180,11 @@ function check(options: ResolvedOptions): void {
     throw invalid('binary', "is neither 'refuse' nor 'base64'")
   }
   if (options.anonymous !== false) options.anonymous.topics.forEach(topicPatternOf)
+}
+
+/** A UUID in one piece: as it is made it is a rope of fifteen pieces, which an id of long life would keep. */
+function flatUuid(): string {
+  return Buffer.from(uuid(), 'latin1').toString('latin1')
 }
 
 /** The options without those that are there but `undefined`. */

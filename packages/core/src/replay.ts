@@ -1,4 +1,5 @@
 import { Batch } from './batch.ts'
+import type { ClientRecord } from './client-store.ts'
 import type { Connection } from './connection.ts'
 import type { TopicPattern } from './driver.ts'
 import type { Frame } from './encode-event.ts'
@@ -32,9 +33,11 @@ export interface ReplayOptions {
  */
 export function replay({ window, naming, connection, from, onLive }: ReplayOptions): void {
   const { client, sink } = connection
+  let { record } = client
+  let audience = audienceOf(record, window)
   let next = from + 1
   let incomplete: { topics: TopicPattern[]; until: number } | undefined = window.incompleteSince(
-    client,
+    audience,
     from,
   )
   if (incomplete.topics.length === 0) incomplete = undefined
@@ -54,6 +57,10 @@ export function replay({ window, naming, connection, from, onLive }: ReplayOptio
   }
 
   function collect(): { batch: Batch; paused: boolean } {
+    if (record !== client.record) {
+      record = client.record
+      audience = audienceOf(record, window)
+    }
     let batch = Batch.empty()
     const stop = next + ENTRIES_PER_TURN
     while (batch.bytes < BATCH_BYTES) {
@@ -67,13 +74,13 @@ export function replay({ window, naming, connection, from, onLive }: ReplayOptio
       if (next >= stop) return { batch, paused: true }
       const { tail } = window
       if (next < tail) {
-        if (window.hasDropped(client, next - 1)) {
+        if (window.hasDropped(audience, next - 1)) {
           batch = batch.with(gapFrame(window.cursorAt(tail - 1), 'window-exceeded'))
         }
         next = tail
         continue
       }
-      const frame = frameFor(window.at(next)!, next, connection, naming)
+      const frame = frameFor(window.at(next)!, next, audience, connection.envelope, naming)
       if (frame !== undefined) batch = batch.with(frame)
       next++
     }
@@ -84,12 +91,13 @@ export function replay({ window, naming, connection, from, onLive }: ReplayOptio
 function frameFor(
   item: WindowItem,
   sequence: number,
-  { client, envelope }: Connection,
+  client: Audience,
+  envelope: boolean,
   naming: EventNaming,
 ): Frame | undefined {
   if (item.kind === 'release') return undefined
   if (item.kind === 'gap') {
-    return item.topics === undefined || item.topics.some((topic) => concerns(client, topic))
+    return item.topics === undefined || item.topics.some((topic) => concerns(client.topics, topic))
       ? item.frame
       : undefined
   }
@@ -122,10 +130,17 @@ function subscriptionFor(
   return best
 }
 
-/** Whether a gap of `topic` may have cost `audience` anything. */
-export function concerns(audience: Audience, topic: TopicPattern): boolean {
-  if (audience.topics.has(topic)) return true
-  for (const own of audience.topics.keys())
-    if (matches(own, topic) || matches(topic, own)) return true
+/** Whether a gap of `topic` may have cost anything to one who has `topics`. */
+export function concerns(topics: ReadonlyMap<TopicPattern, unknown>, topic: TopicPattern): boolean {
+  if (topics.has(topic)) return true
+  for (const own of topics.keys()) if (matches(own, topic) || matches(topic, own)) return true
   return false
+}
+
+/** What a client may see, in sequences of this window. A subscription from elsewhere always held. */
+function audienceOf({ id, topics }: ClientRecord, window: Window): Audience {
+  const since = [...topics].map(
+    ([topic, cursor]) => [topic, window.sequenceOf(cursor) ?? 0] as const,
+  )
+  return { id, topics: new Map(since) }
 }

@@ -1,6 +1,6 @@
 import { BrokerSubscriptions } from './broker-subscriptions.ts'
 import type { Client } from './client.ts'
-import type { ClientQuery, ClientStoreListener, ConnectionInfo, Page } from './client-store.ts'
+import type { ClientQuery, ClientStoreListener, Page } from './client-store.ts'
 import { Clients, type NewClientOptions, type SubscriptionsChange } from './clients.ts'
 import type { Connection } from './connection.ts'
 import { Connections } from './connections.ts'
@@ -323,9 +323,14 @@ export class Streamer {
     else this.#window.completeFromNow(topic)
   }
 
-  #disconnected({ client, id, since }: Connection): void {
-    const connection: ConnectionInfo = { id, replica: this.replica, since }
-    this.#tell('onDisconnect', { clientId: client.id, connection })
+  #disconnected({ client, id, since, anonymous }: Connection): void {
+    const { store, logger } = this.#options
+    const left = anonymous ? store.remove(client.id) : store.detach(client.id, id, true)
+    left.catch((error: unknown) => logger.error({ err: error }, 'could not note a disconnect'))
+    this.#tell('onDisconnect', {
+      clientId: client.id,
+      connection: { id, replica: this.replica, since },
+    })
   }
 
   #tell<Name extends 'onStatus' | 'onConnect' | 'onDisconnect' | 'onExpire'>(

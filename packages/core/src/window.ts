@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts'
-import { type Cursor, formatCursor } from './cursor.ts'
+import { formatCursor, parseCursor } from './cursor.ts'
 import type { TopicPattern } from './driver.ts'
 import { Release, type RelayEvent, type WindowItem } from './event.ts'
 import { isPattern, matches } from './topic.ts'
@@ -109,7 +109,9 @@ export class Window {
   }
 
   /** Where a cursor stands in this window, or `undefined` for one of another window or from the future. */
-  sequenceOf(cursor: Cursor): number | undefined {
+  sequenceOf(text: string): number | undefined {
+    const cursor = parseCursor(text)
+    if (cursor === undefined) return undefined
     const known = cursor.epoch === this.#options.epoch && cursor.sequence <= this.#last
     return known ? cursor.sequence : undefined
   }

@@ -79,7 +79,7 @@ test('shows a client as it is now: connections, topics, and none once it was rem
   const now = (await streamer.getClient(id))!
   expect(now).toMatchObject({ connected: true, ttlMs: 5_000, topics: ['a', 'b'] })
   expect(now.connections).toEqual([
-    { id: expect.stringMatching(UUID_V4), replica: streamer.replica, since: clock.wallTime() },
+    { id: expect.any(String), replica: streamer.replica, since: clock.wallTime() },
   ])
   expect(await now.close()).toBe(true)
   expect(await now.close()).toBe(false)

@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest'
-import type { ConnectionInfo, Logger, StreamerOptions } from '../src/index.ts'
+import {
+  type ConnectionInfo,
+  type Logger,
+  nodeListener,
+  type StreamerOptions,
+} from '../src/index.ts'
 import { ClientConnection } from './support/client-connection.ts'
 import { ManualClock } from './support/manual-clock.ts'
 import { scriptedDriver } from './support/scripted-driver.ts'
@@ -203,4 +208,44 @@ test('logs an authorization hook that throws with the beginning of the id only',
     expect.objectContaining({ client: 'an-id-th', err: new Error('broken hook') }),
     expect.objectContaining({ client: 'an-id-th', err: new Error('broken hook') }),
   ])
+})
+
+test("puts the CORS headers on a hook's own answer, which keeps its own", async () => {
+  const origin = 'https://app.example'
+  const { streamer, url } = await serveStreamer({
+    cors: { origins: [origin], credentials: true },
+    authorizeConnection: () =>
+      new Response('pay first', { status: 402, headers: { vary: 'Cookie' } }),
+  })
+  const { id } = await streamer.newClient()
+  const response = await fetch(url(id), { headers: { origin } })
+  expect(response.status).toBe(402)
+  expect(response.headers.get('access-control-allow-origin')).toBe(origin)
+  expect(response.headers.get('vary')).toBe('Cookie, Origin')
+})
+
+test('answers 500 and says so in the log when what takes the id throws', async () => {
+  const lines: LogLine[] = []
+  const { url } = await serveStreamer({
+    logger: loggerTo(lines),
+    mount: (streamer) => nodeListener(streamer, { clientId: broken }),
+  })
+  const response = await fetch(url('any'))
+  expect(response.status).toBe(500)
+  expect(await response.json()).toMatchObject({ code: 'internal' })
+  expect(lines).toMatchObject([{ fields: { err: { message: 'broken hook' } } }])
+})
+
+test('takes the id from where it is told, and from nowhere else', async () => {
+  const { streamer, origin } = await serveStreamer({
+    mount: (served) =>
+      nodeListener(served, {
+        clientId: async ({ headers }) => headers.cookie?.slice('id='.length),
+      }),
+  })
+  const { id } = await streamer.newClient()
+  const response = await fetch(`${origin}/events`, { headers: { cookie: `id=${id}` } })
+  expect(response.status).toBe(200)
+  await response.body!.cancel()
+  expect((await fetch(`${origin}/events?id=${id}`)).status).toBe(400)
 })

@@ -224,6 +224,21 @@ test('refuses connections past the limit of the replica, and takes them when the
   await ClientConnection.open(url('c'))
 })
 
+test('keeps to the limit when all come at once and a hook takes its time', async () => {
+  const { streamer, url } = await serveStreamer({
+    maxConnections: 2,
+    authorizeConnection: () => new Promise((resolve) => setImmediate(() => resolve(true))),
+  })
+  const ids = ['a', 'b', 'c', 'd', 'e', 'f']
+  for (const id of ids) await streamer.newClient({ id })
+  const responses = await Promise.all(ids.map((id) => fetch(url(id))))
+  expect((await streamer.status()).connections).toBe(2)
+  const readers = responses.map((response) => response.body!.getReader())
+  const chunks = await Promise.all(readers.map((reader) => reader.read()))
+  const first = chunks.map(({ value }) => new TextDecoder().decode(value))
+  expect(first.filter((text) => text.includes('"overloaded"'))).toHaveLength(4)
+})
+
 test('fails only the client whose topic the driver refuses', async () => {
   const driver = scriptedDriver()
   driver.failing.add('subscribe broken')

@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Streamer, type StreamerOptions } from '../src/index.ts'
 import { infoOf } from './support/event-blocks.ts'
 import { loopbackDriver } from './support/loopback-driver.ts'
+import { ManualClock } from './support/manual-clock.ts'
 import { StreamReader } from './support/stream-reader.ts'
 
 const patient = { timeout: 10_000, interval: 10 }
@@ -59,7 +60,8 @@ describe('streamer.fetch', () => {
   test('closes a reader that never reads at the bound, and tells the client next time', async () => {
     const { streamer, ask } = newStreamer({ maxQueueBytes: 200_000, maxPayloadBytes: 50_000 })
     const { id } = await streamer.newClient({ topics: ['a'] })
-    const stalled = await ask(`?id=${id}`)
+    const stalled = new StreamReader(await ask(`?id=${id}`))
+    await stalled.next()
     const sent: string[] = []
     await vi.waitFor(async () => {
       sent.push(`${sent.length} ${'x'.repeat(20_000)}`)
@@ -68,7 +70,7 @@ describe('streamer.fetch', () => {
     }, patient)
     expect(sent.length * 20_000).toBeGreaterThan(200_000)
     expect((await streamer.status()).connections).toBe(0)
-    await expect(stalled.text()).rejects.toThrow('could not keep up')
+    await expect(stalled.rest()).rejects.toThrow('could not keep up')
 
     const reader = new StreamReader(await ask(`?id=${id}&last_event_id=earliest`))
     const [, closing, ...events] = await reader.take(2 + sent.length)
@@ -87,6 +89,24 @@ describe('streamer.fetch', () => {
     expect((await streamer.status()).counters.slowConsumers).toBe(0)
   })
 
+  test('is opened by its first reader, and given up if nobody reads it', async () => {
+    const clock = new ManualClock()
+    const { streamer, ask } = newStreamer({ clock })
+    const { id } = await streamer.newClient({ topics: ['a'] })
+    const unread = await ask(`?id=${id}`)
+    const dropped = await ask(`?id=${id}`)
+    await dropped.body!.cancel()
+    expect((await streamer.status()).connections).toBe(0)
+    expect((await streamer.getClient(id))!.connections).toHaveLength(1)
+    clock.advance(30_000)
+    expect((await streamer.getClient(id))!.connections).toHaveLength(0)
+    expect(await unread.text()).toBe('')
+    await streamer.publish('a', 'hello')
+    const reader = new StreamReader(await ask(`?id=${id}`))
+    expect((await reader.take(2))[1]).toMatchObject({ data: 'hello' })
+    expect((await streamer.getClient(id))!.connected).toBe(true)
+  })
+
   test('says why it ends, and ends the body', async () => {
     const { streamer, ask } = newStreamer()
     const client = await streamer.newClient()
@@ -100,8 +120,11 @@ describe('streamer.fetch', () => {
     const { streamer, ask } = newStreamer({ maxConnectionsPerClient: 2 })
     const { id } = await streamer.newClient()
     const readers: StreamReader[] = []
-    for (let i = 0; i < 3; i++) readers.push(new StreamReader(await ask(`?id=${id}`)))
-    expect((await readers[0]!.rest()).slice(1).map(infoOf)).toEqual([
+    for (let i = 0; i < 3; i++) {
+      readers.push(new StreamReader(await ask(`?id=${id}`)))
+      await readers[i]!.next()
+    }
+    expect((await readers[0]!.rest()).map(infoOf)).toEqual([
       { closing: { reason: 'too-many-connections' } },
     ])
     expect(readers[0]!.retries.at(-1)).toBe(3_600_000)

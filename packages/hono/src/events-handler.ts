@@ -26,8 +26,10 @@ export function events(
   { clientId }: EventsOptions = {},
 ): Handler {
   return async (c) => {
-    const id = clientId === undefined ? undefined : ((await clientId(c)) ?? null)
-    const answer = await streamer.accept(c.req.raw, id === undefined ? {} : { clientId: id })
+    const answer = await streamer.accept(
+      c.req.raw,
+      clientId === undefined ? {} : { clientId: () => clientId(c) },
+    )
     // Not asked the other way round: `@hono/node-server` puts a class of its own in place of `Response`.
     if (!(answer instanceof EventStream)) return withHeadersBefore(c, answer)
     const { incoming, outgoing } = nodePairOf(c)

@@ -1,6 +1,7 @@
 import type { Client } from '../client.ts'
 import type { ClientRecord, ConnectionInfo } from '../client-store.ts'
 import type { Clients } from '../clients.ts'
+import type { Connection, Sink } from '../connection.ts'
 import type { Connections } from '../connections.ts'
 import { StreamerError } from '../errors.ts'
 import { type CloseReason, closingFrame } from '../info-messages.ts'
@@ -12,6 +13,8 @@ import { EventStream } from './event-stream.ts'
 import { problemResponse } from './problem.ts'
 
 const METHODS = 'GET, HEAD, OPTIONS'
+/** How long an accepted stream may wait to be opened. */
+const OPEN_TIMEOUT_MS = 30_000
 
 /** What keeps everything between here and the browser from storing, changing or holding back the stream. */
 const STREAM_HEADERS = {
@@ -31,8 +34,11 @@ export interface EventRequest {
 
 /** How a request is to be understood. */
 export interface AcceptOptions {
-  /** The client's id, taken from a cookie or a session; `null` if it has none. @default the query's `id` */
-  clientId?: string | null
+  /**
+   * The client's id, taken from a cookie or a session, or what takes it; `null` or `undefined` if there is
+   * none. @default the query's `id`
+   */
+  clientId?: string | null | (() => string | undefined | Promise<string | undefined>)
 }
 
 /** Decides what a request for the event stream gets; a Streamer does. */
@@ -54,6 +60,9 @@ export interface EventEndpointOptions {
 /** `GET /events`: decides who gets a stream, and what everybody else is told. */
 export class EventEndpoint {
   readonly #on: EventEndpointOptions
+  #connectionsMade = 0
+  /** Accepted, but not opened yet. */
+  #unopened = 0
 
   constructor(on: EventEndpointOptions) {
     this.#on = on
@@ -65,8 +74,8 @@ export class EventEndpoint {
   ): Promise<Response | EventStream> {
     const cors = corsHeaders(this.#on.options.cors, request.headers.get('origin'))
     const query = new URLSearchParams(/\?([^#]*)/.exec(request.url)?.[1])
-    const id = clientId === undefined ? query.get('id') : clientId
     try {
+      const id = await idOf(query, clientId)
       switch (request.method) {
         case 'GET':
           return await this.#get(request, query, id, cors)
@@ -98,11 +107,11 @@ export class EventEndpoint {
     id: string | null,
     cors: Record<string, string>,
   ): Promise<Response | EventStream> {
-    const { options, connections, isClosing, start } = this.#on
+    const { options, isClosing, start } = this.#on
     const anonymous = id === null || id === ''
     const topics = anonymous ? this.#anonymousTopics(query) : []
     if (isClosing()) return this.#notNow('shutdown', cors)
-    if (connections.size >= options.maxConnections) return this.#notNow('overloaded', cors)
+    if (this.#isFull()) return this.#notNow('overloaded', cors)
     await start()
     const lastEventId =
       request.headers.get('last-event-id') || query.get('last_event_id') || undefined
@@ -110,6 +119,11 @@ export class EventEndpoint {
     const found = anonymous ? await clients.create({ topics }, lastEventId) : await clients.get(id)
     try {
       await this.#authorize(request, clients.handle(found))
+      // Asked again, since others came in the meantime.
+      if (this.#isFull()) {
+        if (anonymous) await options.store.remove(found.id)
+        return this.#notNow('overloaded', cors)
+      }
       return await this.#attach(found, cors, {
         lastEventId,
         anonymous,
@@ -126,38 +140,64 @@ export class EventEndpoint {
     cors: Record<string, string>,
     asked: { lastEventId: string | undefined; anonymous: boolean; envelope: boolean },
   ): Promise<EventStream> {
-    const { options, replica, clients, connections, onConnect, isClosing } = this.#on
-    const { store, clock, newId, logger } = options
-    const connection = { id: newId(), replica, since: clock.wallTime() }
-    const record = (await store.attach(found.id, connection)) ?? (await clients.get(found.id))
-    const leave = (): void => {
+    const { options, replica, connections } = this.#on
+    const { store, clock, logger } = options
+    const connection = { id: String(++this.#connectionsMade), replica, since: clock.wallTime() }
+    this.#unopened++
+    const record = await this.#attached(found.id, connection)
+    let waiting = true
+    const abandon = (): void => {
+      if (!waiting) return
+      waiting = false
+      this.#unopened--
       const left = asked.anonymous
         ? store.remove(record.id)
-        : store.detach(record.id, connection.id)
-      left.catch((error: unknown) =>
-        logger.error({ err: error }, 'could not note the end of a connection'),
-      )
+        : store.detach(record.id, connection.id, false)
+      left.catch((error: unknown) => logger.error({ err: error }, 'could not note a disconnect'))
     }
-    return new EventStream(
-      { ...STREAM_HEADERS, ...cors },
-      {
-        open: (sink) => {
-          const opened = connections.open({
-            ...connection,
-            record: asked.anonymous ? { ...record, ttlMs: 0 } : record,
-            sink,
-            envelope: asked.envelope,
-            lastEventId: asked.lastEventId,
-            onClosed: leave,
-          })
-          onConnect({ clientId: record.id, connection })
-          if (isClosing()) connections.close(opened, 'shutdown', connections.jitteredRetryMs())
-          else void this.#catchUp(record)
-          return () => connections.closed(opened)
-        },
-        abandon: leave,
-      },
-    )
+    // Whoever was handed the answer may never send it, and a client with a connection does not expire.
+    const cancel = clock.after(OPEN_TIMEOUT_MS, abandon)
+    const open = (sink: Sink): Connection | undefined => {
+      cancel()
+      if (!waiting) return undefined
+      waiting = false
+      this.#unopened--
+      const opened = connections.open({
+        ...connection,
+        ...asked,
+        record: asked.anonymous ? { ...record, ttlMs: 0 } : record,
+        sink,
+      })
+      this.#opened(opened, record, connection)
+      return opened
+    }
+    const failed = (error: unknown): void => {
+      logger.error({ err: error, client: maskId(record.id) }, 'could not open an event stream')
+      abandon()
+    }
+    return new EventStream({ ...STREAM_HEADERS, ...cors }, { open, abandon, failed })
+  }
+
+  async #attached(id: string, connection: ConnectionInfo): Promise<ClientRecord> {
+    const { options, clients } = this.#on
+    try {
+      return (await options.store.attach(id, connection)) ?? (await clients.get(id))
+    } catch (error) {
+      this.#unopened--
+      throw error
+    }
+  }
+
+  #isFull(): boolean {
+    const { options, connections } = this.#on
+    return connections.size + this.#unopened >= options.maxConnections
+  }
+
+  #opened(opened: Connection, record: ClientRecord, connection: ConnectionInfo): void {
+    const { connections, onConnect, isClosing } = this.#on
+    onConnect({ clientId: record.id, connection })
+    if (isClosing()) connections.close(opened, 'shutdown', connections.jitteredRetryMs())
+    else void this.#catchUp(record)
   }
 
   /** Brings a connection in step with what happened to its client while it was being opened. */
@@ -231,6 +271,14 @@ export class EventEndpoint {
     const frame = closingFrame(reason, this.#on.connections.jitteredRetryMs())
     return new Response(frame.bare.toString(), { headers: { ...STREAM_HEADERS, ...cors } })
   }
+}
+
+async function idOf(
+  query: URLSearchParams,
+  clientId: AcceptOptions['clientId'],
+): Promise<string | null> {
+  if (clientId === undefined) return query.get('id')
+  return (typeof clientId === 'function' ? await clientId() : clientId) ?? null
 }
 
 function preflight(request: EventRequest, cors: Record<string, string>): Response {

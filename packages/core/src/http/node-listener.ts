@@ -23,10 +23,9 @@ export function nodeListener(
   }
 
   async function respond(request: NodeRequest, response: NodeResponse): Promise<void> {
-    const id = clientId === undefined ? undefined : ((await clientId(request)) ?? null)
     const answer = await streamer.accept(
       eventRequestOf(request),
-      id === undefined ? {} : { clientId: id },
+      clientId === undefined ? {} : { clientId: () => clientId(request) },
     )
     if (answer instanceof EventStream) {
       answer.toNode(request, response)

@@ -15,24 +15,38 @@ export function openOnNode(
   request: NodeRequest,
   response: NodeResponse,
   headers: Readonly<Record<string, string | string[]>>,
-  { open, abandon }: StreamOpener,
+  { open, abandon, failed }: StreamOpener,
 ): void {
   if (isGone(request, response)) {
     abandon()
     return
   }
   const plain = response as ServerResponse
-  if (plain.getHeaderNames().length === 0) {
+  try {
+    sendHead(plain, headers)
+  } catch (error) {
+    failed(error)
+    throw error
+  }
+  const sink = ownsSocket(request, plain) ? new SocketSink(plain) : new ResponseSink(plain)
+  const connection = open(sink)
+  if (connection === undefined) sink.end()
+  else plain.on('close', () => connection.gone())
+}
+
+function sendHead(
+  response: ServerResponse,
+  headers: Readonly<Record<string, string | string[]>>,
+): void {
+  if (response.getHeaderNames().length === 0) {
     // `node:http` then keeps no copy of them as long as the connection is open.
-    plain.writeHead(200, headers)
+    response.writeHead(200, headers)
   } else {
-    addHeaders(plain, Object.entries(headers))
-    plain.writeHead(200)
+    addHeaders(response, Object.entries(headers))
+    response.writeHead(200)
   }
   // `flushHeaders` sends the head at once: EventSource fires `open` on it.
-  plain.flushHeaders()
-  const sink = ownsSocket(request, plain) ? new SocketSink(plain) : new ResponseSink(plain)
-  plain.once('close', open(sink))
+  response.flushHeaders()
 }
 
 /** Whether the reader left. A request that was read to its end is `destroyed` too, which says nothing. */
@@ -60,13 +74,10 @@ function ownsSocket(request: NodeRequest, response: ServerResponse): boolean {
 class SocketSink implements Sink {
   readonly #response: ServerResponse
   readonly #socket: Socket
-  readonly #end: () => void
 
   constructor(response: ServerResponse) {
     this.#response = response
     this.#socket = response.socket!
-    // As it is now: whoever mounts Asbru may shield the response from others.
-    this.#end = response.end.bind(response)
   }
 
   get queuedBytes(): number {
@@ -86,7 +97,9 @@ class SocketSink implements Sink {
   }
 
   end(): void {
-    this.#end()
+    // The response's own, since whoever mounts Asbru may shield it from others.
+    const own = Object.getPrototypeOf(this.#response) as { end(this: ServerResponse): void }
+    own.end.call(this.#response)
   }
 
   destroy(): void {

@@ -32,7 +32,7 @@ export function problemResponse(error: unknown, headers: Record<string, string> 
     error instanceof StreamerError
       ? error
       : new StreamerError('INTERNAL', 'The request could not be answered.')
-  if (known.response !== undefined) return known.response
+  if (known.response !== undefined) return withHeaders(known.response, headers)
   const body = {
     code: wireCode(known.code),
     title: titles[known.code],
@@ -49,4 +49,14 @@ export function problemResponse(error: unknown, headers: Record<string, string> 
       ...(known.status === 401 && { 'www-authenticate': 'Bearer' }),
     },
   })
+}
+
+/** A hook's own answer, with the headers that every answer has; those that it set itself stay. */
+function withHeaders(response: Response, headers: Record<string, string>): Response {
+  const answer = new Response(response.body, response)
+  for (const [name, value] of Object.entries(headers)) {
+    if (name === 'vary') answer.headers.append(name, value)
+    else if (!answer.headers.has(name)) answer.headers.set(name, value)
+  }
+  return answer
 }

@@ -1,43 +1,46 @@
 import type { Batch } from '../batch.ts'
-import type { Sink, StreamOpener } from '../connection.ts'
+import type { Connection, Sink, StreamOpener } from '../connection.ts'
 
-/** Bytes that may wait in the stream before it counts as full. */
-const HIGH_WATER_MARK = 64 * 1024
+/** With so many bytes waiting the stream counts as full. */
+const FULL_BYTES = 64 * 1024
 
-/** Opens an event stream as the body of a web-standard `Response`. */
-export function openOnStream({ open }: StreamOpener): ReadableStream<Uint8Array> {
-  let sink: StreamSink
-  let gone: () => void
+/** Makes the body of a web-standard `Response` of an event stream, which is opened when it is first read. */
+export function openOnStream({ open, abandon }: StreamOpener): ReadableStream<Uint8Array> {
+  let sink: StreamSink | undefined
   return new ReadableStream<Uint8Array>(
     {
-      start(controller) {
-        sink = new StreamSink(controller, () => gone())
-        gone = open(sink)
+      pull(controller) {
+        if (sink !== undefined) return sink.drained()
+        sink = new StreamSink(controller)
+        sink.connection = open(sink)
+        if (sink.connection === undefined) sink.end()
       },
-      pull: () => sink.drained(),
-      cancel: () => gone(),
+      cancel() {
+        if (sink === undefined) abandon()
+        else sink.connection?.gone()
+      },
     },
-    { highWaterMark: HIGH_WATER_MARK, size: (chunk) => chunk.byteLength },
+    // With room for nothing, `pull` is called when a reader waits and finds nothing.
+    { highWaterMark: 0, size: (chunk) => chunk.byteLength },
   )
 }
 
 class StreamSink implements Sink {
+  connection: Connection | undefined
   readonly #controller: ReadableStreamDefaultController<Uint8Array>
-  readonly #gone: () => void
   #onDrain: (() => void) | undefined
   #ended = false
 
-  constructor(controller: ReadableStreamDefaultController<Uint8Array>, gone: () => void) {
+  constructor(controller: ReadableStreamDefaultController<Uint8Array>) {
     this.#controller = controller
-    this.#gone = gone
   }
 
   get queuedBytes(): number {
-    return HIGH_WATER_MARK - (this.#controller.desiredSize ?? HIGH_WATER_MARK)
+    return -(this.#controller.desiredSize ?? 0)
   }
 
   get full(): boolean {
-    return (this.#controller.desiredSize ?? 0) <= 0
+    return this.queuedBytes >= FULL_BYTES
   }
 
   write(batch: Batch): void {
@@ -61,9 +64,9 @@ class StreamSink implements Sink {
   }
 
   destroy(): void {
-    if (this.#ended) return
     this.#ended = true
+    // Drops what is queued; does nothing to a stream that was read to its end.
     this.#controller.error(new Error('The reader could not keep up.'))
-    this.#gone()
+    this.connection?.gone()
   }
 }
