@@ -1,2 +1,3 @@
 export type { NatsClient, NatsMessage, NatsStatus, NatsSubscription } from './nats-client.ts'
 export { natsDriver, type NatsDriverOptions } from './nats-driver.ts'
+export type { JetStreamOptions } from './stream.ts'

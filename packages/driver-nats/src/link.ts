@@ -1,5 +1,12 @@
-import { connect, type ConnectionOptions, ErrorCode, NatsError } from 'nats'
-import type { NatsClient, NatsStatus } from './nats-client.ts'
+import {
+  connect,
+  type ConnectionOptions,
+  createInbox,
+  ErrorCode,
+  type MsgHdrs,
+  NatsError,
+} from 'nats'
+import type { NatsClient, NatsMessage, NatsStatus } from './nats-client.ts'
 import { persist, within } from './patience.ts'
 
 /** How a {@link Link} is made, and how long it waits. */
@@ -53,10 +60,7 @@ export class Link {
     this.#options = options
     this.#statuses = client.status()
     void this.#watch()
-    void client.closed().then((error) => {
-      this.#online = false
-      this.#listener?.closed(error ?? undefined)
-    })
+    void this.#untilClosed()
   }
 
   /** Resolves once a server answers; throws the client's error after `startTimeoutMs`. */
@@ -64,7 +68,7 @@ export class Link {
     const { client, signal, startTimeoutMs: timeoutMs } = options
     const reached = await persist(
       async (ms) => {
-        if (client === undefined) return await dial(name, ms, options)
+        if (client === undefined) return dial(name, ms, options)
         await within(client.flush(), Math.min(ms, options.timeoutMs), signal)
         return client
       },
@@ -93,6 +97,22 @@ export class Link {
     return within(this.client.flush(), timeoutMs, signal)
   }
 
+  /** Asks whoever answers on a subject. */
+  request(
+    subject: string,
+    payload: Uint8Array,
+    options: { headers?: MsgHdrs } = {},
+  ): Promise<NatsMessage> {
+    const { timeoutMs, signal } = this.#options
+    const answer = this.client.request(subject, payload, { timeout: timeoutMs, ...options })
+    return within(answer, timeoutMs, signal)
+  }
+
+  /** A subject that nobody else listens to. */
+  inbox(): string {
+    return createInbox(this.client.options?.inboxPrefix)
+  }
+
   /** Leaves a connection that is not ours open. */
   async close(): Promise<void> {
     this.#listener = undefined
@@ -106,6 +126,12 @@ export class Link {
       else if (status.type === 'reconnect') this.#back()
       else if (status.type === 'error') this.#failed(status)
     }
+  }
+
+  async #untilClosed(): Promise<void> {
+    const error = await this.client.closed()
+    this.#online = false
+    this.#listener?.closed(error ?? undefined)
   }
 
   /** Both are told several times for one outage. */

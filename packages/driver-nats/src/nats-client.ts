@@ -2,6 +2,7 @@ import type { MsgHdrs } from 'nats'
 
 /** What the driver uses of a connection. Those of `nats` 2 and of `@nats-io/transport-node` have it. */
 export interface NatsClient {
+  readonly options?: { readonly inboxPrefix?: string }
   publish(subject: string, payload?: Uint8Array, options?: { headers?: MsgHdrs }): void
   subscribe(
     subject: string,

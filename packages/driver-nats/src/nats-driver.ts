@@ -3,6 +3,7 @@ import { type ConnectionOptions, ErrorCode, NatsError } from 'nats'
 import type { Flow } from './flow.ts'
 import type { NatsClient } from './nats-client.ts'
 import { Session } from './session.ts'
+import type { JetStreamOptions } from './stream.ts'
 import { prefixOf } from './subjects.ts'
 
 /** What a {@link natsDriver} may be told. */
@@ -11,8 +12,12 @@ export interface NatsDriverOptions {
   connection?: ConnectionOptions
   /** A connection of `nats` 2 or of `@nats-io/transport-node`, in place of `connection`; it is left open. */
   client?: NatsClient
-  /** Stands before each topic to make its subject; ends with a dot. @default none */
+  /** Stands before each topic to make its subject; ends with a dot. @default none; `events.` with `jetstream` */
   prefix?: string
+  /** A stream that holds the messages, so that a break loses none of them. @default none */
+  jetstream?: JetStreamOptions
+  /** Whether a stream that is absent is made. @default true */
+  create?: boolean
   /** How long `open` waits for a broker that is absent, in milliseconds; 0 for ever. @default 10_000 */
   startTimeoutMs?: number
   /** How long one answer of the broker may take, such as to a publish, in milliseconds. @default 5_000 */
@@ -21,7 +26,7 @@ export interface NatsDriverOptions {
 
 /**
  * Relays subjects of NATS: the topic `orders.42` is the subject `orders.42`, behind `prefix` if there is one.
- * Without a log: after a lost connection it tells a gap.
+ * After a lost connection it tells a gap, unless a stream of JetStream captured what was missed.
  *
  * @example
  * const streamer = new Streamer({ driver: natsDriver({ connection: { servers: 'nats://127.0.0.1:4222' } }) })
@@ -30,7 +35,9 @@ export function natsDriver(options: NatsDriverOptions = {}): Driver {
   const { connection = {}, client, startTimeoutMs = 10_000, timeoutMs = 5_000 } = options
   if (client !== undefined && options.connection !== undefined)
     throw new TypeError('natsDriver takes a connection or a client, not both.')
-  const prefix = prefixOf(options.prefix ?? '')
+  const { create = true } = options
+  const jetstream = options.jetstream && { ...options.jetstream, create }
+  const prefix = prefixOf(options.prefix ?? (jetstream === undefined ? '' : 'events.'))
   const end = new AbortController()
   let opening: Promise<Session> | undefined
   let session: Session | undefined
@@ -38,7 +45,12 @@ export function natsDriver(options: NatsDriverOptions = {}): Driver {
 
   return {
     name: 'nats',
-    capabilities: { patterns: true, headers: true, positions: false, ordering: 'publisher' },
+    capabilities: {
+      patterns: true,
+      headers: true,
+      positions: jetstream !== undefined,
+      ordering: jetstream === undefined ? 'publisher' : 'topic',
+    },
 
     async open(receiver, open) {
       mustNotBeClosed()
@@ -70,6 +82,7 @@ export function natsDriver(options: NatsDriverOptions = {}): Driver {
       connection,
       client,
       prefix,
+      jetstream,
       startTimeoutMs,
       timeoutMs,
       signal,

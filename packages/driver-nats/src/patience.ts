@@ -3,6 +3,8 @@ import { ErrorCode, NatsError } from 'nats'
 /** Between two attempts at something that the broker does not take now. */
 export const RETRY_MS = 200
 
+const INVALID_OPTION: string = ErrorCode.InvalidOption
+
 /**
  * Waits for a promise no longer than so many milliseconds, nor after the signal.
  * @throws {NatsError} `TIMEOUT`, or `CONNECTION_CLOSED` after the signal
@@ -60,5 +62,5 @@ function isLasting(error: unknown): boolean {
   if (!(error instanceof NatsError)) return false
   const { api_error: api } = error
   if (api !== undefined) return api.code !== 503
-  return error.isAuthError() || error.code === ErrorCode.InvalidOption
+  return error.isAuthError() || error.code === INVALID_OPTION
 }

@@ -1,13 +1,19 @@
 import type { DriverStatus, OpenOptions, Receiver } from '@asbru/core'
 import { CoreFlow } from './core-flow.ts'
 import type { Flow } from './flow.ts'
+import type { JetStreamOptions } from './stream.ts'
+import { StreamFlow } from './stream-flow.ts'
 import { Link, type LinkOptions } from './link.ts'
-import { pause, persist, RETRY_MS } from './patience.ts'
+import { pause, persist, RETRY_MS, within } from './patience.ts'
 
 /** What a {@link Session} is opened with. */
 export interface SessionOptions extends LinkOptions {
   readonly prefix: string
+  readonly jetstream: (JetStreamOptions & { readonly create: boolean }) | undefined
 }
+
+/** How long a broker that may be out of reach is waited for at the end. */
+const FAREWELL_MS = 1_000
 
 /** A driver from the first connection to its close: passes on what happens, and sees to it that it goes on. */
 export class Session {
@@ -23,7 +29,17 @@ export class Session {
     this.#link = link
     this.#receiver = receiver
     this.#signal = options.signal
-    this.flow = new CoreFlow({ link, receiver, prefix: options.prefix, tellsGaps: true })
+    const { prefix, jetstream } = options
+    this.flow =
+      jetstream === undefined
+        ? new CoreFlow({ link, receiver, prefix, tellsGaps: true })
+        : new StreamFlow({
+            link,
+            receiver,
+            prefix,
+            jetstream,
+            onBroken: () => void this.#restore(),
+          })
   }
 
   /** Resolves once the broker has all that is needed; throws what is in the way after `startTimeoutMs`. */
@@ -47,7 +63,7 @@ export class Session {
   /** Hands over nothing from its call on. */
   async close(): Promise<void> {
     this.#breaks++
-    await this.flow.stop()
+    await within(this.flow.stop(), FAREWELL_MS, this.#signal).catch(() => {})
     await this.#link.close()
     this.#tell({ type: 'closed' })
   }

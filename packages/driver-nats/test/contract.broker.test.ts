@@ -13,15 +13,26 @@ afterAll(async () => {
   await broker.stop()
 })
 
-const connection = { servers: `127.0.0.1:${proxy.port}` }
+const options = { connection: { servers: `127.0.0.1:${proxy.port}` }, startTimeoutMs: 1_000 }
 
-describeDriver({
-  name: 'nats',
-  create: async () => ({
-    driver: natsDriver({ connection, startTimeoutMs: 1_000 }),
-    dispose: async () => {},
-  }),
-  publishPlain: (message) => plain.publish(message),
+const shared = {
   breakConnection: async () => proxy.cut(),
   restoreConnection: async () => proxy.resume(),
+}
+
+describeDriver({
+  ...shared,
+  name: 'nats',
+  create: async () => ({ driver: natsDriver(options), dispose: async () => {} }),
+  publishPlain: (message) => plain.publish(message),
+})
+
+describeDriver({
+  ...shared,
+  name: 'nats with JetStream',
+  create: async () => ({
+    driver: natsDriver({ ...options, jetstream: { stream: 'EVENTS' } }),
+    dispose: async () => {},
+  }),
+  publishPlain: (message) => plain.publish({ ...message, topic: `events.${message.topic}` }),
 })

@@ -1,0 +1,111 @@
+import type { OutgoingMessage, Receiver, TopicPattern } from '@asbru/core'
+import { ErrorCode, NatsError } from 'nats'
+import { CoreFlow } from './core-flow.ts'
+import type { Flow } from './flow.ts'
+import { JetStreamApi } from './jetstream-api.ts'
+import type { Link } from './link.ts'
+import { headersOf } from './message.ts'
+import { type JetStreamOptions, Stream } from './stream.ts'
+import { StreamReader } from './stream-reader.ts'
+import { TopicSet } from './topic-set.ts'
+
+/** What a {@link StreamFlow} works with. */
+export interface StreamFlowOptions {
+  readonly link: Link
+  readonly receiver: Receiver
+  readonly prefix: string
+  readonly jetstream: JetStreamOptions & { readonly create: boolean }
+  /** The stream is out of reach though the connection holds: `restore` is due. */
+  readonly onBroken: () => void
+}
+
+/** Messages to single clients are data, which a client resumes. */
+const DIRECT_TOPIC = 'asbru.direct'
+
+/**
+ * Topics as subjects that a stream captures. Every replica follows the whole of it, so that a subscription is
+ * made and dropped without the broker, and a break loses nothing. What replicas tell each other goes beside it.
+ */
+export class StreamFlow implements Flow {
+  readonly #options: StreamFlowOptions
+  readonly #api: JetStreamApi
+  readonly #stream: Stream
+  readonly #reader: StreamReader
+  readonly #wanted = new TopicSet()
+  readonly #control: CoreFlow
+  #isControlLost = false
+
+  constructor(options: StreamFlowOptions) {
+    const { link, receiver, prefix, jetstream } = options
+    this.#options = options
+    this.#api = new JetStreamApi(link)
+    this.#stream = new Stream(this.#api, prefix, jetstream)
+    this.#reader = new StreamReader({
+      ...options,
+      api: this.#api,
+      stream: this.#stream,
+      isWanted: (topic) => this.#wanted.delivers(topic),
+    })
+    this.#control = new CoreFlow({ link, receiver, prefix: '', tellsGaps: false })
+  }
+
+  start(): Promise<void> {
+    return this.#reader.resume()
+  }
+
+  async subscribe(topic: TopicPattern): Promise<void> {
+    if (isControl(topic)) return this.#control.subscribe(topic)
+    this.#mustCapture(topic)
+    this.#wanted.add(topic)
+  }
+
+  async unsubscribe(topic: TopicPattern): Promise<void> {
+    if (isControl(topic)) return this.#control.unsubscribe(topic)
+    this.#wanted.delete(topic)
+  }
+
+  async publish(message: OutgoingMessage): Promise<void> {
+    const { topic, payload } = message
+    if (isControl(topic)) return this.#control.publish(message)
+    const { link, prefix } = this.#options
+    link.mustBeOnline()
+    this.#mustCapture(topic)
+    await this.#api.publish(this.#stream.name, prefix + topic, payload, headersOf(message))
+  }
+
+  refused(subject: string, error: Error): void {
+    this.#control.refused(subject, error)
+  }
+
+  lost(): void {
+    this.#isControlLost = true
+    this.#control.lost()
+    this.#reader.pause()
+  }
+
+  async restore(): Promise<void> {
+    if (this.#isControlLost) {
+      await this.#control.restore()
+      this.#isControlLost = false
+    }
+    await this.#reader.resume()
+  }
+
+  async stop(): Promise<void> {
+    this.#wanted.clear()
+    await Promise.all([this.#reader.stop(), this.#control.stop()])
+  }
+
+  #mustCapture(topic: TopicPattern): void {
+    if (this.#stream.captures(topic)) return
+    throw new NatsError(
+      `The stream ${this.#stream.name} has no subject for ${this.#options.prefix}${topic}.`,
+      ErrorCode.BadSubject,
+    )
+  }
+}
+
+/** Whether a topic is for what replicas tell each other, which is of no use later. */
+function isControl(topic: TopicPattern): boolean {
+  return topic.startsWith('asbru.') && topic !== DIRECT_TOPIC
+}
