@@ -2,12 +2,12 @@ import {
   type ApiError,
   type ConsumerConfig,
   ErrorCode,
-  type MsgHdrs,
   NatsError,
   type StreamConfig,
   type StreamInfo,
 } from 'nats'
 import type { Link } from './link.ts'
+import type { NatsHeaders } from './nats-client.ts'
 
 /** Of the server, for a stream that is not there. */
 const STREAM_NOT_FOUND = 10059
@@ -44,7 +44,7 @@ export class JetStreamApi {
     stream: string,
     subject: string,
     payload: Uint8Array,
-    options: { headers?: MsgHdrs },
+    options: { headers?: NatsHeaders },
   ): Promise<void> {
     const { data } = await this.#link.request(subject, payload, options)
     const ack: { stream?: string } = answerOf(data)

@@ -1,12 +1,5 @@
-import {
-  connect,
-  type ConnectionOptions,
-  createInbox,
-  ErrorCode,
-  type MsgHdrs,
-  NatsError,
-} from 'nats'
-import type { NatsClient, NatsMessage, NatsStatus } from './nats-client.ts'
+import { connect, type ConnectionOptions, createInbox, ErrorCode, NatsError } from 'nats'
+import type { NatsClient, NatsHeaders, NatsMessage, NatsStatus } from './nats-client.ts'
 import { persist, within } from './patience.ts'
 
 /** How a {@link Link} is made, and how long it waits. */
@@ -101,7 +94,7 @@ export class Link {
   request(
     subject: string,
     payload: Uint8Array,
-    options: { headers?: MsgHdrs } = {},
+    options: { headers?: NatsHeaders } = {},
   ): Promise<NatsMessage> {
     const { timeoutMs, signal } = this.#options
     const answer = this.client.request(subject, payload, { timeout: timeoutMs, ...options })

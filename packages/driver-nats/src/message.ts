@@ -1,6 +1,6 @@
 import type { IncomingMessage, OutgoingMessage, Position } from '@asbru/core'
-import { headers, type MsgHdrs } from 'nats'
-import type { NatsMessage } from './nats-client.ts'
+import { headers } from 'nats'
+import type { NatsHeaders, NatsMessage } from './nats-client.ts'
 
 const EVENT = 'Asbru-Event'
 const ID = 'Asbru-Id'
@@ -8,7 +8,7 @@ const ID = 'Asbru-Id'
 const NATS_ID = 'Nats-Msg-Id'
 
 /** What goes with a message beside its payload, if anything does. */
-export function headersOf({ event, id }: OutgoingMessage): { headers?: MsgHdrs } {
+export function headersOf({ event, id }: OutgoingMessage): { headers?: NatsHeaders } {
   if (event === undefined && id === undefined) return {}
   const made = headers()
   if (event !== undefined) made.set(EVENT, event)

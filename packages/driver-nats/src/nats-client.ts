@@ -1,9 +1,7 @@
-import type { MsgHdrs } from 'nats'
-
 /** What the driver uses of a connection. Those of `nats` 2 and of `@nats-io/transport-node` have it. */
 export interface NatsClient {
   readonly options?: { readonly inboxPrefix?: string }
-  publish(subject: string, payload?: Uint8Array, options?: { headers?: MsgHdrs }): void
+  publish(subject: string, payload?: Uint8Array, options?: { headers?: NatsHeaders }): void
   subscribe(
     subject: string,
     options: { queue?: string; callback: (error: Error | null, message: NatsMessage) => void },
@@ -11,7 +9,7 @@ export interface NatsClient {
   request(
     subject: string,
     payload: Uint8Array,
-    options: { timeout: number; headers?: MsgHdrs },
+    options: { timeout: number; headers?: NatsHeaders },
   ): Promise<NatsMessage>
   flush(): Promise<void>
   status(): AsyncIterable<NatsStatus>
@@ -24,7 +22,15 @@ export interface NatsMessage {
   readonly subject: string
   readonly reply?: string
   readonly data: Uint8Array
-  readonly headers?: { readonly code: number; get(name: string): string }
+  readonly headers?: NatsHeaders
+}
+
+/** Headers of either client. */
+export interface NatsHeaders {
+  /** Of the server's own messages; 0 for others. */
+  readonly code: number
+  /** Empty if it is absent. */
+  get(name: string): string
 }
 
 /** A subscription of either client. */

@@ -1,6 +1,7 @@
 import { startBroker, startProxy } from '@asbru/brokers'
 import { describeDriver } from '@asbru/driver-contract'
 import { natsDriver } from '@asbru/driver-nats'
+import { connect } from '@nats-io/transport-node'
 import { afterAll } from 'vitest'
 import { plainPublisher } from './support/plain-publisher.ts'
 
@@ -13,26 +14,37 @@ afterAll(async () => {
   await broker.stop()
 })
 
-const options = { connection: { servers: `127.0.0.1:${proxy.port}` }, startTimeoutMs: 1_000 }
+const connection = { servers: `127.0.0.1:${proxy.port}` }
+const modes = { 'core subjects': {}, JetStream: { jetstream: { stream: 'EVENTS' } } }
 
-const shared = {
-  breakConnection: async () => proxy.cut(),
-  restoreConnection: async () => proxy.resume(),
+for (const [mode, options] of Object.entries(modes)) {
+  const prefix = 'jetstream' in options ? 'events.' : ''
+  const shared = {
+    publishPlain: plain.publishTo(prefix),
+    breakConnection: async () => proxy.cut(),
+    restoreConnection: async () => proxy.resume(),
+  }
+
+  describeDriver({
+    ...shared,
+    name: `nats, ${mode}, nats.js 2`,
+    async create() {
+      const driver = natsDriver({ ...options, connection, startTimeoutMs: 1_000 })
+      return { driver, dispose: async () => {} }
+    },
+  })
+
+  describeDriver({
+    ...shared,
+    name: `nats, ${mode}, a connection of @nats-io/transport-node`,
+    async create() {
+      const client = await connect({
+        ...connection,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: 200,
+      })
+      const driver = natsDriver({ ...options, client, startTimeoutMs: 1_000 })
+      return { driver, dispose: () => client.close() }
+    },
+  })
 }
-
-describeDriver({
-  ...shared,
-  name: 'nats',
-  create: async () => ({ driver: natsDriver(options), dispose: async () => {} }),
-  publishPlain: (message) => plain.publish(message),
-})
-
-describeDriver({
-  ...shared,
-  name: 'nats with JetStream',
-  create: async () => ({
-    driver: natsDriver({ ...options, jetstream: { stream: 'EVENTS' } }),
-    dispose: async () => {},
-  }),
-  publishPlain: (message) => plain.publish({ ...message, topic: `events.${message.topic}` }),
-})

@@ -4,15 +4,13 @@ import { connect, headers, type NatsConnection } from 'nats'
 /** A program that knows nothing of Asbru but the names of its headers. */
 export interface PlainPublisher {
   readonly connection: NatsConnection
-  publish(message: OutgoingMessage): Promise<void>
+  /** Publishes to subjects behind a prefix, and waits until the server has the message. */
+  publishTo(prefix: string): (message: OutgoingMessage) => Promise<void>
   close(): Promise<void>
 }
 
 /** Connects it to a broker; it comes back after every break. */
-export async function plainPublisher(
-  { url }: { readonly url: string },
-  prefix = '',
-): Promise<PlainPublisher> {
+export async function plainPublisher({ url }: { readonly url: string }): Promise<PlainPublisher> {
   const connection = await connect({
     servers: url,
     maxReconnectAttempts: -1,
@@ -20,13 +18,15 @@ export async function plainPublisher(
   })
   return {
     connection,
-    async publish({ topic, payload, event, id }) {
-      const made = headers()
-      if (event !== undefined) made.set('Asbru-Event', event)
-      if (id !== undefined) made.set('Asbru-Id', id)
-      connection.publish(prefix + topic, payload, { headers: made })
-      await connection.flush()
-    },
+    publishTo:
+      (prefix) =>
+      async ({ topic, payload, event, id }) => {
+        const made = headers()
+        if (event !== undefined) made.set('Asbru-Event', event)
+        if (id !== undefined) made.set('Asbru-Id', id)
+        connection.publish(prefix + topic, payload, { headers: made })
+        await connection.flush()
+      },
     close: () => connection.close(),
   }
 }
