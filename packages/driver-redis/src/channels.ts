@@ -2,7 +2,7 @@ import { isPattern, type TopicPattern } from '@asbru/core'
 
 /** Something that Redis can be asked to deliver: a channel, or all channels that a glob matches. */
 export interface Channel {
-  readonly kind: 'subscribe' | 'psubscribe' | 'ssubscribe'
+  readonly kind: 'subscribe' | 'psubscribe'
   readonly name: string
 }
 

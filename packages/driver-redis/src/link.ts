@@ -46,6 +46,7 @@ export class Link {
   /** Resolves once connected; rejects after `timeoutMs` (0: never) with what stood in the way. */
   async start(timeoutMs: number): Promise<void> {
     const { redis } = this
+    this.#pinging = setInterval(() => void this.#ping(), PING_EVERY_MS).unref()
     let timer: NodeJS.Timeout | undefined
     try {
       await new Promise<void>((resolve, reject) => {
@@ -58,7 +59,6 @@ export class Link {
     } finally {
       clearTimeout(timer)
     }
-    this.#pinging = setInterval(() => void this.#ping(), PING_EVERY_MS).unref()
   }
 
   /** Takes the connection for dead. */

@@ -1,7 +1,7 @@
 import { Buffer, isUtf8 } from 'node:buffer'
 import type { Receiver } from '@asbru/core'
 import { bufferOf, kept } from './bytes.ts'
-import type { Connect } from './connect.ts'
+import { CHANGE_TIMEOUT_MS, type Connect } from './connect.ts'
 import { Copies } from './copies.ts'
 import { Health } from './health.ts'
 import { Link } from './link.ts'
@@ -27,7 +27,7 @@ export function pubsubMode(connect: Connect, prefix: string, receiver: Receiver)
     ready: () => health.up(publisher),
     lost: (error) => health.down(publisher, error),
   })
-  const subscriber: Link = new Link(connect(), {
+  const subscriber: Link = new Link(connect({ commandTimeout: CHANGE_TIMEOUT_MS }), {
     ready() {
       copies.subscriptionsChanged()
       subscriptions.restore(subscriber.redis, restored)

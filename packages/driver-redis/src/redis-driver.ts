@@ -1,7 +1,8 @@
 import type { Driver, Receiver } from '@asbru/core'
-import { connectTo, type RedisSource } from './connect.ts'
+import { clusterOf, connectTo, type RedisSource } from './connect.ts'
 import { capabilities, type Mode } from './mode.ts'
 import { pubsubMode } from './pubsub.ts'
+import { shardedMode } from './sharded.ts'
 import { streamsMode } from './streams.ts'
 import type { StreamsOptions } from './streams-options.ts'
 
@@ -9,11 +10,12 @@ import type { StreamsOptions } from './streams-options.ts'
 export type RedisDriverOptions = RedisSource & {
   /**
    * `pubsub` keeps nothing: what is published while a replica is cut off from Redis never reaches it. `streams`
-   * keeps messages for a while, so that nothing is lost or repeated.
+   * keeps messages for a while, so that nothing is lost or repeated. `sharded` is pub/sub on a Redis Cluster
+   * without copies to all of its nodes, and without patterns.
    *
    * @default 'pubsub'
    */
-  mode?: 'pubsub' | 'streams'
+  mode?: 'pubsub' | 'sharded' | 'streams'
   /**
    * Stands before the topic in the names of channels.
    *
@@ -101,6 +103,7 @@ export function redisDriver(options: RedisDriverOptions = {}): Driver {
 
 function modeOf(options: RedisDriverOptions, receiver: Receiver): Mode {
   const { mode = 'pubsub', prefix = '', streams = {}, create = true } = options
+  if (mode === 'sharded') return shardedMode(clusterOf(options), prefix, receiver)
   const connect = connectTo(options)
   return mode === 'pubsub'
     ? pubsubMode(connect, prefix, receiver)

@@ -1,6 +1,7 @@
 import type { TopicPattern } from '@asbru/core'
-import { Command, type Redis, ReplyError } from 'ioredis'
+import { type Redis, ReplyError } from 'ioredis'
 import { type Channel, channelsOf } from './channels.ts'
+import { type ChangeName, sendChange } from './send-change.ts'
 import { TopicSet } from './topic-set.ts'
 
 /** What subscriptions tell, in the place of the flow where Redis says it. */
@@ -108,33 +109,16 @@ export class Subscriptions {
     }
   }
 
-  /** Sends a change. `answered` is called where the answer stands in the flow; the promise settles later. */
   #send(
     redis: Redis,
-    name: string,
+    name: ChangeName,
     channel: string,
     answered: (error?: Error) => void = () => {},
   ): Promise<void> {
-    const command = new Command(name, [channel])
-    const { resolve, reject } = command
-    let isAnswered = false
-    command.resolve = (reply) => {
-      if (isAnswered) return
-      isAnswered = true
-      this.#events.confirmed()
-      answered()
-      resolve(reply)
-    }
-    command.reject = (error) => {
-      if (isAnswered) return
-      isAnswered = true
+    return sendChange(redis, name, channel, (error) => {
+      if (error === undefined) this.#events.confirmed()
       answered(error)
-      reject(error)
-      // Nobody knows now what is subscribed: a new connection does.
-      if (!(error instanceof ReplyError) && redis.status === 'ready') redis.disconnect(true)
-    }
-    redis.sendCommand(command)
-    return command.promise as Promise<void>
+    })
   }
 }
 
@@ -155,10 +139,6 @@ function keyOf({ kind, name }: Channel): string {
   return `${kind} ${name}`
 }
 
-function endOf(kind: Channel['kind']): string {
-  return kind === 'subscribe'
-    ? 'unsubscribe'
-    : kind === 'psubscribe'
-      ? 'punsubscribe'
-      : 'sunsubscribe'
+function endOf(kind: Channel['kind']): ChangeName {
+  return kind === 'subscribe' ? 'unsubscribe' : 'punsubscribe'
 }
