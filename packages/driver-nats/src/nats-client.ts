@@ -8,8 +8,8 @@ export interface NatsClient {
   ): NatsSubscription
   request(
     subject: string,
-    payload: Uint8Array,
-    options: { timeout: number; headers?: NatsHeaders },
+    payload?: Uint8Array,
+    options?: { timeout: number; headers?: NatsHeaders },
   ): Promise<NatsMessage>
   flush(): Promise<void>
   status(): AsyncIterable<NatsStatus>
