@@ -8,6 +8,7 @@ import { endGroup, isRunning, type ProcessGroup } from './process-group.ts'
 import { endWithUs, forget } from './reaper.ts'
 import { recipes } from './recipes.ts'
 import type { Report } from './report.ts'
+import { requireLinux } from './require-linux.ts'
 import { scratch } from './scratch.ts'
 
 /** What a later command needs to find the broker again. */
@@ -19,6 +20,7 @@ interface Saved {
 
 /** Starts a broker that outlives this process, unless it runs already. */
 export function nativeUp(broker: BrokerName): Promise<Report> {
+  requireLinux()
   return alone(broker, async () => {
     const running = nativeStatus(broker)
     if (running.state === 'up') return running

@@ -4,6 +4,7 @@ import type { Broker, BrokerName, BrokerOptions, KillOptions } from './broker.ts
 import { Instance } from './instance.ts'
 import { reservePort, type ReservedPort } from './ports.ts'
 import { endWithUs, forget, mortalDir } from './reaper.ts'
+import { requireLinux } from './require-linux.ts'
 import type { MakeRecipe } from './recipe.ts'
 import { recipes } from './recipes.ts'
 
@@ -19,6 +20,7 @@ export async function startBroker<Name extends BrokerName>(
   name: Name,
   options: BrokerOptions[Name] = {},
 ): Promise<Broker> {
+  requireLinux()
   const dir = mkdtempSync(join(mortalDir(), `${name}-`))
   const ports: ReservedPort[] = []
   const makeRecipe: MakeRecipe<BrokerOptions[Name]> = recipes[name]
