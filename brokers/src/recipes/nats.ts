@@ -53,7 +53,7 @@ async function natsServer(version: string): Promise<string> {
   if (go === undefined) {
     const installed = findProgram('nats-server')
     if (installed !== undefined) return installed
-    throw new Error('it needs Go, to build nats-server, or an installed nats-server')
+    throw new Error('it needs Docker, or Go 1.26 to build it, or an installed nats-server')
   }
   const dir = await cachedProgram(`nats-server-${version}`, async (target) => {
     say(`building nats-server ${version} with Go, which takes a minute`)

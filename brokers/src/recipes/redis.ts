@@ -83,9 +83,15 @@ function plan(server: Server, { name, data, port, bus }: Node): ProcessPlan {
 }
 
 async function redisServer(): Promise<Server> {
-  const installed = findProgram('redis-server')
-  if (installed !== undefined) return [installed]
-  const root = await debianRoot('bookworm', 'redis-server')
+  let root: string
+  try {
+    root = await debianRoot('bookworm', 'redis-server')
+  } catch (error) {
+    const installed = findProgram('redis-server')
+    if (installed === undefined) throw error
+    say(`using the installed redis-server: ${(error as Error).message}`)
+    return [installed]
+  }
   // Its own loader and libraries: they fit together, whatever this machine has.
   const [loader] = globSync(join(root, 'usr/lib/*-linux-*/ld-linux-*.so.*'))
   const libraries = globSync(join(root, 'usr/lib/*-linux-*')).join(':')
