@@ -17,6 +17,7 @@ export class Health {
   }
 
   down(part: unknown, error: unknown): void {
+    if (this.#down.has(part)) return
     this.#down.add(part)
     if (this.#down.size > 1 || !this.#isStarted) return
     this.#tell({ type: 'reconnecting', ...(error !== undefined && { error }) })
