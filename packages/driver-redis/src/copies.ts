@@ -7,26 +7,31 @@ import type { Buffer } from 'node:buffer'
 export class Copies {
   #channel: Buffer | undefined
   #payload: Buffer | undefined
-  readonly #came = new Set<string>()
+  /** By which subscription the first copy came, and by which the others. */
+  #first: string | undefined
+  readonly #others = new Set<string>()
 
   /** Whether this is the first copy of its message; `by` names the subscription that it came by. */
   isFirst(by: string, channel: Buffer, payload: Buffer): boolean {
-    const another =
-      this.#channel === undefined ||
-      this.#came.has(by) ||
-      !channel.equals(this.#channel) ||
-      !payload.equals(this.#payload!)
-    if (another) this.#came.clear()
-    this.#came.add(by)
-    this.#channel = channel
-    this.#payload = payload
-    return another
+    if (this.#isAnother(by, channel, payload)) {
+      this.#first = by
+      this.#channel = channel
+      this.#payload = payload
+      if (this.#others.size > 0) this.#others.clear()
+      return true
+    }
+    this.#others.add(by)
+    return false
   }
 
   /** To be called in the place of the flow where Redis confirms a change: what follows is another message. */
   subscriptionsChanged(): void {
-    this.#came.clear()
     this.#channel = undefined
     this.#payload = undefined
+  }
+
+  #isAnother(by: string, channel: Buffer, payload: Buffer): boolean {
+    if (this.#channel === undefined || by === this.#first || this.#others.has(by)) return true
+    return !channel.equals(this.#channel) || !payload.equals(this.#payload!)
   }
 }

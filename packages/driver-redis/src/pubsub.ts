@@ -55,6 +55,7 @@ export function pubsubMode(connect: Connect, prefix: string, receiver: Receiver)
     subscribe: (topic) => subscriptions.add(topic, subscriber.redis),
     unsubscribe: (topic) => subscriptions.delete(topic, subscriber.redis),
     async publish({ topic, payload }) {
+      publisher.gather()
       await publisher.redis.publish(prefix + topic, bufferOf(payload))
     },
     async stop() {

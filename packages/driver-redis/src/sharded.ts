@@ -145,6 +145,7 @@ export function shardedMode(
     if (link === undefined) throw new Error(`No node of the cluster has ${prefix + topic}.`)
     const command = new Command('spublish', [prefix + topic, bufferOf(payload)])
     command.setTimeout(COMMAND_TIMEOUT_MS)
+    link.gather()
     link.redis.sendCommand(command)
     await command.promise
   }

@@ -77,6 +77,7 @@ export function streamsMode(
     },
 
     async publish(message) {
+      publisher.gather()
       const { key: to } = logs[logs.length === 1 ? 0 : crc32(message.topic) % logs.length]!
       const id = await publisher.redis.call(
         'XADD',

@@ -2,12 +2,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import type { IncomingMessage } from '@asbru/core'
+import { redisDriver } from '@asbru/driver-redis'
 import type { Redis } from 'ioredis'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { bytes, opened, until } from './support/opened.ts'
 import { redisUnderTest } from './support/redis-harness.ts'
 
-const { broker, plain, url } = await redisUnderTest()
+const { broker, plain } = await redisUnderTest()
 
 /** Always the same numbers from 0 to 1, which look random. */
 function randomFrom(seed: number): () => number {
@@ -170,21 +172,28 @@ test.each(['pubsub', 'streams'] as const)(
   { timeout: 180_000 },
   async (mode) => {
     const topics = Array.from({ length: TOPICS }, (_, i) => `load-${i}`)
-    const reader = await opened(
-      { connection: url.replace(/\d+$/, String(broker.port)), mode },
-      ...topics,
-    )
+    const messages: IncomingMessage[] = []
+    const driver = redisDriver({ connection: broker.url, mode })
+    onTestFinished(() => driver.close())
+    const receiver = {
+      message: (message: IncomingMessage) => void messages.push(message),
+      status() {},
+    }
+    await driver.open(receiver, { replica: 'r', namespace: 'n' })
+    for (const topic of topics) await driver.subscribe(topic)
     const bare = await bareRate(mode)
     const own = await rate(
-      (n) => reader.driver.publish({ topic: topics[n % TOPICS]!, payload: padded(n) }),
-      () => reader.messages.length,
+      (n) => driver.publish({ topic: topics[n % TOPICS]!, payload: padded(n) }),
+      () => messages.length,
     )
     process.stdout.write(
       `redis ${mode}: ${own} messages/s through the driver, ${bare} bare (${Math.round((own / bare) * 100)}%)\n`,
     )
-    expect(reader.messages).toHaveLength(COUNT)
+    expect(messages).toHaveLength(COUNT)
     for (const [i, topic] of topics.entries()) {
-      const numbers = reader.numbers.filter((_, at) => reader.messages[at]!.topic === topic)
+      const numbers = messages.flatMap((message) =>
+        message.topic === topic ? [Number(Buffer.from(message.payload).toString())] : [],
+      )
       expect(numbers).toEqual(Array.from({ length: COUNT / TOPICS }, (_, n) => n * TOPICS + i))
     }
   },
