@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connectionsOf, makeClients } from './api.ts'
+import { connectionsOf } from './api.ts'
 import { onCore } from './pinning.ts'
 
 /** What a server process can be asked, and what it answers with. */
@@ -70,8 +70,7 @@ export class ServerProcess {
 
   /** Makes what connections need before they come. */
   async prepare(range: Range): Promise<void> {
-    if (this.#api === undefined) await this.ask('prepare', range)
-    else await makeClients(this.#api, range)
+    await this.ask('prepare', range)
   }
 
   /** Resolves once everything published reaches so many. */

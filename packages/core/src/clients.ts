@@ -8,6 +8,7 @@ import { chosenResponse, milliseconds, type ResolvedOptions } from './options.ts
 import { isPattern, topicPatternOf } from './topic.ts'
 import type { Window } from './window.ts'
 
+const NO_METADATA = Object.freeze({})
 const CLIENT_ID = /^[A-Za-z0-9_.~-]{1,128}$/
 
 /** What a client is made with. */
@@ -43,7 +44,7 @@ export class Clients {
   /** Makes a client whose topics hold from the cursor `from` on, or from now. */
   async create(options: NewClientOptions, from?: string): Promise<ClientRecord> {
     const { defaultTopics, clientTtlMs, store, newId } = this.#options
-    const { id = newId(), ttlMs = clientTtlMs, metadata = {} } = options
+    const { id = newId(), ttlMs = clientTtlMs, metadata = NO_METADATA } = options
     if (typeof id !== 'string' || !CLIENT_ID.test(id)) {
       throw new StreamerError(
         'INVALID_REQUEST',
@@ -139,6 +140,7 @@ export class Clients {
 }
 
 function metadataOf(metadata: unknown): Readonly<Record<string, unknown>> {
+  if (metadata === NO_METADATA) return NO_METADATA
   if (typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata)) {
     try {
       return JSON.parse(JSON.stringify(metadata)) as Record<string, unknown>

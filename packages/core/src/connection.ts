@@ -84,6 +84,6 @@ export class Connection {
 export interface ConnectedClient {
   readonly id: string
   record: ClientRecord
-  /** Oldest first. */
-  readonly connections: Connection[]
+  /** Oldest first. Never changed, only replaced. */
+  connections: readonly Connection[]
 }

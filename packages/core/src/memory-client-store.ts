@@ -3,6 +3,7 @@ import type {
   ClientRecord,
   ClientStore,
   ClientStoreListener,
+  ConnectionInfo,
   Page,
 } from './client-store.ts'
 import type { Clock } from './clock.ts'
@@ -65,7 +66,11 @@ export function memoryClientStore({ clock }: { clock: Clock }): ClientStore {
       held.cancelExpiry?.()
       held.cancelExpiry = undefined
       const before = held.record
-      held.record = { ...before, connections: [...before.connections, connection] }
+      held.record = withConnections(
+        before,
+        before.connections.concat(connection),
+        before.wasConnected,
+      )
       return before
     },
 
@@ -76,11 +81,7 @@ export function memoryClientStore({ clock }: { clock: Clock }): ClientStore {
         (connection) => connection.id !== connectionId,
       )
       if (connections.length === held.record.connections.length) return
-      held.record = {
-        ...held.record,
-        connections,
-        wasConnected: held.record.wasConnected || opened,
-      }
+      held.record = withConnections(held.record, connections, held.record.wasConnected || opened)
       if (connections.length === 0) startTtl(held)
     },
 
@@ -151,6 +152,15 @@ interface Held {
   /** Clients are listed in the order in which they were made. */
   readonly order: number
   cancelExpiry: (() => void) | undefined
+}
+
+/** Field by field: a spread makes an object of two parts, and there may be very many of these. */
+function withConnections(
+  { id, ttlMs, metadata, topics, madeAt }: ClientRecord,
+  connections: readonly ConnectionInfo[],
+  wasConnected: boolean,
+): ClientRecord {
+  return { id, ttlMs, metadata, topics, madeAt, wasConnected, connections }
 }
 
 function isWanted(record: ClientRecord, { topic, connected }: ClientQuery): boolean {

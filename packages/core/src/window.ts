@@ -47,6 +47,8 @@ export class Window {
   /** Sequence of the last entry ever added. */
   #last = 0
   #bytes = 0
+  /** All clients that are made at one place share its text. */
+  #lastCursor: { readonly sequence: number; readonly text: string } | undefined
   readonly #dropped = new Map<string, number>()
   #droppedOfAny = 0
   readonly #completeSince = new Map<TopicPattern, number>()
@@ -72,7 +74,10 @@ export class Window {
 
   /** Text of the cursor that stands after `sequence` entries. */
   cursorAt(sequence: number): string {
-    return formatCursor({ epoch: this.#options.epoch, sequence })
+    if (this.#lastCursor?.sequence !== sequence) {
+      this.#lastCursor = { sequence, text: formatCursor({ epoch: this.#options.epoch, sequence }) }
+    }
+    return this.#lastCursor.text
   }
 
   /** Adds what `make` returns for the cursor that the new entry has. */

@@ -207,7 +207,7 @@ export class EventEndpoint {
       const now = await options.store.find(record.id)
       if (now === undefined) {
         connections.clientRemoved(record.id, 'removed')
-      } else if (now.topics !== record.topics) {
+      } else {
         const added = [...now.topics.keys()].filter((topic) => !record.topics.has(topic))
         const removed = [...record.topics.keys()].filter((topic) => !now.topics.has(topic))
         connections.topicsChanged(now, { added, removed })

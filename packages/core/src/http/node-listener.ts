@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { EventAcceptor, EventRequest } from './event-endpoint.ts'
 import { EventStream } from './event-stream.ts'
 import { addHeaders } from './node-headers.ts'
@@ -43,21 +43,24 @@ function eventRequestOf(request: NodeRequest): EventRequest {
   return {
     method: request.method ?? 'GET',
     url,
-    headers: { get: (name) => headerOf(request.headers, name) },
+    headers: { get: (name) => headerOf(request.rawHeaders, name) },
     toRequest: () => {
-      const host = request.headers[':authority'] ?? request.headers.host ?? 'localhost'
       const headers = new Headers()
-      for (const name of Object.keys(request.headers)) {
-        if (!name.startsWith(':')) headers.set(name, headerOf(request.headers, name)!)
+      const { rawHeaders } = request
+      for (let i = 0; i < rawHeaders.length; i += 2) {
+        if (!rawHeaders[i]!.startsWith(':')) headers.append(rawHeaders[i]!, rawHeaders[i + 1]!)
       }
-      return new Request(URL.parse(url, `http://${String(host)}`) ?? 'http://localhost/', {
-        headers,
-      })
+      const host = headerOf(rawHeaders, ':authority') ?? headers.get('host') ?? 'localhost'
+      return new Request(URL.parse(url, `http://${host}`) ?? 'http://localhost/', { headers })
     },
   }
 }
 
-function headerOf(headers: IncomingHttpHeaders, name: string): string | null {
-  const value = headers[name]
-  return Array.isArray(value) ? value.join(', ') : (value ?? null)
+/** Reads the headers as they came: `request.headers` would make an object that lives as long as the stream. */
+function headerOf(rawHeaders: readonly string[], name: string): string | null {
+  const values: string[] = []
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]!.toLowerCase() === name) values.push(rawHeaders[i + 1]!)
+  }
+  return values.length === 0 ? null : values.join(', ')
 }

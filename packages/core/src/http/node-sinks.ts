@@ -74,10 +74,13 @@ function ownsSocket(request: NodeRequest, response: ServerResponse): boolean {
 class SocketSink implements Sink {
   readonly #response: ServerResponse
   readonly #socket: Socket
+  readonly #end: () => void
 
   constructor(response: ServerResponse) {
     this.#response = response
     this.#socket = response.socket!
+    // As it is now: whoever mounts Asbru may shield the response from others. Not bound, to save memory.
+    this.#end = (response as { end: () => void }).end
   }
 
   get queuedBytes(): number {
@@ -97,9 +100,7 @@ class SocketSink implements Sink {
   }
 
   end(): void {
-    // The response's own, since whoever mounts Asbru may shield it from others.
-    const own = Object.getPrototypeOf(this.#response) as { end(this: ServerResponse): void }
-    own.end.call(this.#response)
+    this.#end.call(this.#response)
   }
 
   destroy(): void {
