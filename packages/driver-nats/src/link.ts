@@ -1,6 +1,7 @@
 import { connect, type ConnectionOptions, createInbox, ErrorCode, NatsError } from 'nats'
 import type { NatsClient, NatsHeaders, NatsMessage, NatsStatus } from './nats-client.ts'
-import { persist, within } from './patience.ts'
+import { pause, persist, RETRY_MS, within } from './patience.ts'
+import { Waiting } from './waiting.ts'
 
 /** How a {@link Link} is made, and how long it waits. */
 export interface LinkOptions {
@@ -40,20 +41,28 @@ const CONNECTION: ConnectionOptions = {
   noAsyncTraces: true,
 }
 
+/** How long the client may take to leave a connection that it called stale. */
+const LEAVE_MS = 1_000
+
 /** A connection, ours or not, and whether it reaches a server. */
 export class Link {
-  readonly client: NatsClient
+  readonly #name: string
   readonly #options: LinkOptions
-  readonly #statuses: AsyncIterable<NatsStatus> & { stop?(): void }
+  readonly #answers = new Waiting()
+  #client: NatsClient
+  /** One that was given up, until another one takes its place. */
+  #left: NatsClient | undefined
+  #statuses: AsyncIterable<NatsStatus> & { stop?(): void }
   #online = true
+  #closed = false
   #listener: LinkListener | undefined
 
-  private constructor(client: NatsClient, options: LinkOptions) {
-    this.client = client
+  private constructor(client: NatsClient, name: string, options: LinkOptions) {
+    this.#name = name
     this.#options = options
-    this.#statuses = client.status()
-    void this.#watch()
-    void this.#untilClosed()
+    this.#client = client
+    this.#statuses = this.#attach()
+    options.signal.addEventListener('abort', () => this.#answers.giveUp(closedError()))
   }
 
   /** Resolves once a server answers; throws the client's error after `startTimeoutMs`. */
@@ -67,7 +76,12 @@ export class Link {
       },
       { timeoutMs, signal },
     )
-    return new Link(reached, options)
+    return new Link(reached, name, options)
+  }
+
+  /** Another one after some breaks. */
+  get client(): NatsClient {
+    return this.#client
   }
 
   /** Whether it reaches a server, for all that is known. */
@@ -86,8 +100,7 @@ export class Link {
 
   /** Resolves once the server has handled all that was sent before. */
   flush(): Promise<void> {
-    const { timeoutMs, signal } = this.#options
-    return within(this.client.flush(), timeoutMs, signal)
+    return this.#answers.of(this.client.flush(), this.#options.timeoutMs)
   }
 
   /** Asks whoever answers on a subject. */
@@ -96,9 +109,8 @@ export class Link {
     payload: Uint8Array,
     options: { headers?: NatsHeaders } = {},
   ): Promise<NatsMessage> {
-    const { timeoutMs, signal } = this.#options
-    const answer = this.client.request(subject, payload, { timeout: timeoutMs, ...options })
-    return within(answer, timeoutMs, signal)
+    const timeout = this.#options.timeoutMs
+    return this.#answers.of(this.client.request(subject, payload, { timeout, ...options }))
   }
 
   /** A subject that nobody else listens to. */
@@ -108,29 +120,75 @@ export class Link {
 
   /** Leaves a connection that is not ours open. */
   async close(): Promise<void> {
-    this.#listener = undefined
+    this.#closed = true
     this.#statuses.stop?.()
     if (this.#options.client === undefined) await this.client.close()
   }
 
-  async #watch(): Promise<void> {
-    for await (const status of this.#statuses) {
+  #attach(): AsyncIterable<NatsStatus> {
+    const statuses = this.#client.status()
+    void this.#watch(this.#client, statuses)
+    void this.#untilClosed(this.#client)
+    return statuses
+  }
+
+  async #watch(client: NatsClient, statuses: AsyncIterable<NatsStatus>): Promise<void> {
+    for await (const status of statuses) {
+      if (!this.#isCurrent(client)) return
       if (status.type === 'disconnect') this.#lost()
       else if (status.type === 'reconnect') this.#back()
+      else if (status.type === 'staleConnection') void this.#leave(client)
       else if (status.type === 'error') this.#failed(status)
     }
   }
 
-  async #untilClosed(): Promise<void> {
-    const error = await this.client.closed()
+  async #untilClosed(client: NatsClient): Promise<void> {
+    const error = await client.closed()
+    if (!this.#isCurrent(client)) return
     this.#online = false
+    this.#answers.giveUp(error ?? closedError())
     this.#listener?.closed(error ?? undefined)
+  }
+
+  /**
+   * The client waits until what it wrote has left, before it gives a stale connection up: if that is more
+   * than the network takes, it waits for ever. Then its place is taken by another one.
+   */
+  async #leave(client: NatsClient): Promise<void> {
+    const { signal } = this.#options
+    if (this.#options.client !== undefined) return
+    await pause(LEAVE_MS, signal)
+    if (!this.#isCurrent(client) || !this.#online) return
+    this.#left = client
+    this.#lost()
+    void client.close().catch(() => {})
+    while (!this.#closed && client === this.#client) {
+      try {
+        const next = await dial(this.#name, Infinity, this.#options)
+        if (this.#closed) void next.close()
+        else this.#replace(next)
+      } catch {
+        await pause(RETRY_MS, signal)
+      }
+    }
+  }
+
+  #isCurrent(client: NatsClient): boolean {
+    return !this.#closed && client === this.#client && client !== this.#left
+  }
+
+  #replace(client: NatsClient): void {
+    this.#statuses.stop?.()
+    this.#client = client
+    this.#statuses = this.#attach()
+    this.#back()
   }
 
   /** Both are told several times for one outage. */
   #lost(): void {
     if (!this.#online) return
     this.#online = false
+    this.#answers.giveUp(NatsError.errorForCode(ErrorCode.Disconnect))
     this.#listener?.lost()
   }
 
@@ -152,6 +210,10 @@ export class Link {
         ),
     )
   }
+}
+
+function closedError(): NatsError {
+  return NatsError.errorForCode(ErrorCode.ConnectionClosed)
 }
 
 async function dial(name: string, ms: number, options: LinkOptions): Promise<NatsClient> {

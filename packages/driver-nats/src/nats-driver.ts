@@ -3,7 +3,7 @@ import { type ConnectionOptions, ErrorCode, NatsError } from 'nats'
 import type { Flow } from './flow.ts'
 import type { NatsClient } from './nats-client.ts'
 import { Session } from './session.ts'
-import type { JetStreamOptions } from './stream.ts'
+import { type JetStreamOptions, streamNameOf } from './stream.ts'
 import { prefixOf } from './subjects.ts'
 
 /** What a {@link natsDriver} may be told. */
@@ -36,7 +36,11 @@ export function natsDriver(options: NatsDriverOptions = {}): Driver {
   if (client !== undefined && options.connection !== undefined)
     throw new TypeError('natsDriver takes a connection or a client, not both.')
   const { create = true } = options
-  const jetstream = options.jetstream && { ...options.jetstream, create }
+  const jetstream = options.jetstream && {
+    ...options.jetstream,
+    stream: streamNameOf(options.jetstream.stream),
+    create,
+  }
   const prefix = prefixOf(options.prefix ?? (jetstream === undefined ? '' : 'events.'))
   const end = new AbortController()
   let opening: Promise<Session> | undefined

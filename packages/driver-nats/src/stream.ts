@@ -36,14 +36,11 @@ export class Stream {
   readonly #config: StreamConfigToMake | undefined
   #subjects: readonly string[] = []
 
-  /** @throws {TypeError} if its name is none */
   constructor(
     api: JetStreamApi,
     prefix: string,
     options: JetStreamOptions & { readonly create: boolean },
   ) {
-    if (!STREAM_NAME.test(options.stream))
-      throw new TypeError(`${JSON.stringify(options.stream)} is no name for a stream.`)
     this.name = options.stream
     this.#api = api
     this.#prefix = prefix
@@ -79,6 +76,15 @@ export class Stream {
       return this.#api.createStream(this.#config)
     }
   }
+}
+
+/**
+ * Returns a name that a stream can have.
+ * @throws {TypeError} if it is none
+ */
+export function streamNameOf(name: string): string {
+  if (STREAM_NAME.test(name)) return name
+  throw new TypeError(`${JSON.stringify(name)} is no name for a stream.`)
 }
 
 type StreamConfigToMake = Partial<StreamConfig> & { name: string }
