@@ -20,7 +20,6 @@ interface Saved {
 
 /** Starts a broker that outlives this process, unless it runs already. */
 export function nativeUp(broker: BrokerName): Promise<Report> {
-  requireLinux()
   return alone(broker, async () => {
     const running = nativeStatus(broker)
     if (running.state === 'up') return running
@@ -73,6 +72,7 @@ async function end(broker: BrokerName): Promise<void> {
 }
 
 async function alone<T>(broker: BrokerName, act: () => Promise<T>): Promise<T> {
+  requireLinux()
   mkdirSync(scratch('up'), { recursive: true })
   const unlock = await lock(scratch('up', `${broker}.lock`))
   try {

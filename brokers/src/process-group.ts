@@ -46,8 +46,7 @@ export async function spawnGroup(
 
 /** True while the leader runs. */
 export function isRunning(group: ProcessGroup): boolean {
-  const entry = processEntry(group.pid)
-  return entry !== undefined && entry.state !== 'Z' && entry.startedAt === group.startedAt
+  return processEntry(group.pid)?.startedAt === group.startedAt
 }
 
 /** Ends the group and resolves when none of it is left: by SIGTERM to the leader first, if so wished. */
@@ -74,8 +73,7 @@ function endMembers(group: ProcessGroup): boolean {
   const leader = processEntry(group.pid)
   if (leader !== undefined && leader.startedAt !== group.startedAt) return true
   const members = readdirSync('/proc').filter((entry) => {
-    const found = /^\d+$/.test(entry) ? processEntry(Number(entry)) : undefined
-    return found !== undefined && found.group === group.pid && found.state !== 'Z'
+    return /^\d+$/.test(entry) && processEntry(Number(entry))?.group === group.pid
   })
   for (const member of members) send(Number(member), 'SIGKILL')
   return members.length === 0
@@ -91,17 +89,20 @@ function send(pid: number, signal: NodeJS.Signals): void {
 }
 
 interface ProcessEntry {
-  readonly state: string
   readonly group: number
   readonly startedAt: string
 }
 
+/** What the kernel says of a process, unless it has ended. */
 function processEntry(pid: number): ProcessEntry | undefined {
   try {
     // The command's name, in parentheses, may have spaces and parentheses itself.
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return { state: fields[0]!, group: Number(fields[2]), startedAt: fields[19]! }
+    // A zombie whose other threads are still ending has its ports open.
+    const [state, threads] = [fields[0]!, Number(fields[17])]
+    if ('ZX'.includes(state) && threads <= 1) return undefined
+    return { group: Number(fields[2]), startedAt: fields[19]! }
   } catch {
     return undefined
   }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { lock } from './lock.ts'
 import { scratch } from './scratch.ts'
 
@@ -16,8 +16,10 @@ export async function cachedProgram(
   const unlock = await lock(`${dir}.lock`)
   try {
     if (existsSync(dir)) return dir
-    const unfinished = `${dir}.unfinished`
-    rmSync(unfinished, { recursive: true, force: true })
+    for (const left of globSync(`${dir}.*.unfinished`))
+      rmSync(left, { recursive: true, force: true })
+    // Not a name that was used before: what a dead process has begun may still write there.
+    const unfinished = `${dir}.${process.pid}.unfinished`
     mkdirSync(unfinished)
     await install(unfinished)
     renameSync(unfinished, dir)

@@ -24,8 +24,7 @@ export async function debianRoot(
       throw new Error(`it needs Docker, or Debian's apt, which has ${main}`)
     }
     say(`unpacking ${main} of Debian ${release}`)
-    const apt = `${root}.apt`
-    rmSync(apt, { recursive: true, force: true })
+    const apt = join(root, 'apt')
     for (const dir of ['lists/partial', 'archives/partial', 'empty']) {
       mkdirSync(join(apt, dir), { recursive: true })
     }
