@@ -10,12 +10,14 @@ import type { Clock } from './clock.ts'
 import type { TopicPattern } from './driver.ts'
 import { StreamerError } from './errors.ts'
 import { maskId } from './logger.ts'
+import { TtlQueues } from './ttl-queues.ts'
 
 const DEFAULT_LIMIT = 100
 
 /** Keeps clients in this process. */
 export function memoryClientStore({ clock }: { clock: Clock }): ClientStore {
   const clients = new Map<string, Held>()
+  const expiring = new TtlQueues<Held>(clock, (held) => remove(held, 'expired'))
   const subscribers = new Map<TopicPattern, number>()
   let listener: ClientStoreListener
   let made = 0
@@ -29,10 +31,10 @@ export function memoryClientStore({ clock }: { clock: Clock }): ClientStore {
       if (clients.has(record.id)) {
         throw new StreamerError('CLIENT_EXISTS', `There is a client ${maskId(record.id)} already.`)
       }
-      const held: Held = { record, order: ++made, cancelExpiry: undefined }
+      const held: Held = { record, order: ++made }
       clients.set(record.id, held)
       changed(held, [...record.topics.keys()], [])
-      startTtl(held)
+      expiring.add(held, record.ttlMs)
     },
 
     async find(id) {
@@ -63,9 +65,8 @@ export function memoryClientStore({ clock }: { clock: Clock }): ClientStore {
     async attach(id, connection) {
       const held = clients.get(id)
       if (held === undefined) return undefined
-      held.cancelExpiry?.()
-      held.cancelExpiry = undefined
       const before = held.record
+      expiring.delete(held, before.ttlMs)
       held.record = withConnections(
         before,
         before.connections.concat(connection),
@@ -82,7 +83,7 @@ export function memoryClientStore({ clock }: { clock: Clock }): ClientStore {
       )
       if (connections.length === held.record.connections.length) return
       held.record = withConnections(held.record, connections, held.record.wasConnected || opened)
-      if (connections.length === 0) startTtl(held)
+      if (connections.length === 0) expiring.add(held, held.record.ttlMs)
     },
 
     async list(query) {
@@ -117,18 +118,14 @@ export function memoryClientStore({ clock }: { clock: Clock }): ClientStore {
     },
 
     async close() {
-      for (const held of clients.values()) held.cancelExpiry?.()
+      expiring.clear()
       clients.clear()
       subscribers.clear()
     },
   }
 
-  function startTtl(held: Held): void {
-    held.cancelExpiry = clock.after(held.record.ttlMs, () => remove(held, 'expired'))
-  }
-
   function remove(held: Held, reason: 'removed' | 'expired'): void {
-    held.cancelExpiry?.()
+    expiring.delete(held, held.record.ttlMs)
     clients.delete(held.record.id)
     for (const topic of held.record.topics.keys()) count(topic, -1)
     listener.removed(held.record, reason)
@@ -151,7 +148,6 @@ interface Held {
   record: ClientRecord
   /** Clients are listed in the order in which they were made. */
   readonly order: number
-  cancelExpiry: (() => void) | undefined
 }
 
 /** Field by field: a spread makes an object of two parts, and there may be very many of these. */
