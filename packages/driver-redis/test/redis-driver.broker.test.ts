@@ -40,7 +40,7 @@ test('puts its prefix before channels, and takes it away again', async () => {
 
 test('passes over channels whose names are no text', async () => {
   const reader = await opened({ connection: broker.url }, '**')
-  await plain.publish(Buffer.from([0xff, 0x61]) as unknown as string, 'bytes')
+  await plain.publish(Buffer.from([0xff, 0x61]), 'bytes')
   await plain.publish('text', 'text')
   await until(() => reader.messages.length > 0)
   expect(reader.all).toEqual(['connected', 'text'])
@@ -83,7 +83,7 @@ test('does not open with a wrong password, and says why', async () => {
 test('ends at once when it is closed while it waits for an absent Redis', async () => {
   const driver = redisDriver({ connection: { port: 1 }, startTimeoutMs: 0 })
   const opening = driver.open({ message() {}, status() {} }, { replica: 'r', namespace: 'n' })
-  const refused = expect(opening).rejects.toBeInstanceOf(Error)
+  const settled = Promise.allSettled([opening])
   await driver.close()
-  await refused
+  expect(await settled).toMatchObject([{ status: 'rejected' }])
 })
