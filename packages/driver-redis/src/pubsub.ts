@@ -30,11 +30,12 @@ export function pubsubMode(connect: Connect, prefix: string, receiver: Receiver)
   const subscriber: Link = new Link(connect({ commandTimeout: CHANGE_TIMEOUT_MS }), {
     ready() {
       copies.subscriptionsChanged()
+      mayHaveMissed ||= !isComplete && !subscriptions.isEmpty
       subscriptions.restore(subscriber.redis, restored)
     },
     lost(error) {
-      isComplete = false
       mayHaveMissed ||= !subscriptions.isEmpty
+      isComplete = false
       health.down(subscriber, error)
     },
   })

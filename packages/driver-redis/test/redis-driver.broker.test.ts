@@ -22,6 +22,23 @@ test.each(['pubsub', 'streams'] as const)(
   },
 )
 
+test.each(['pubsub', 'streams'] as const)(
+  'speaks the second version of the protocol, in %s, to a Redis that is asked for it',
+  async (mode) => {
+    const connection = { port: broker.port, protocol: 2 } as const
+    const reader = await opened({ connection, mode }, 'a', 'b.*', 'b.x')
+    const { driver } = reader
+    await driver.publish({ topic: 'b.x', payload: bytes('1') })
+    await until(() => reader.all.includes('1'))
+    for (const topic of ['a', 'b.*', 'b.x']) await driver.unsubscribe(topic)
+    await driver.publish({ topic: 'b.x', payload: bytes('2') })
+    await driver.subscribe('b.**')
+    await driver.publish({ topic: 'b.x', payload: bytes('3') })
+    await until(() => reader.all.includes('3'))
+    expect(reader.all).toEqual(['connected', '1', '3'])
+  },
+)
+
 test('puts its prefix before channels, and takes it away again', async () => {
   const reader = await opened({ connection: broker.url, prefix: 'app[1]*:' }, 'pets.**', 'news')
   const other = await opened({ connection: broker.url }, '**')

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { afterEach, expect, onTestFinished, test } from 'vitest'
 import { clusterUnderTest } from './support/cluster-harness.ts'
@@ -91,6 +92,37 @@ test('goes on by itself when a node was killed and comes back', { timeout: 60_00
   expect(reader.statuses.find(({ type }) => type === 'gap')).toMatchObject({ topics: [topics[2]] })
   for (const topic of topics) await reader.driver.publish({ topic, payload: bytes(topic) })
   await until(() => topics.every((topic) => reader.all.includes(topic)))
+})
+
+test.each([5_000, 15_000])(
+  'goes on by itself after a SIGKILL of all nodes and %i ms without them',
+  { timeout: 60_000 },
+  async (outageMs) => {
+    const reader = await opened(sharded, ...topics)
+    await broker.kill()
+    await until(() => reader.all.includes('reconnecting'))
+    await wait(outageMs)
+    await broker.start()
+    await until(() => reader.told('connected') === 2, 3_000)
+    const told = reader.statuses.flatMap((status) => (status.type === 'gap' ? status.topics! : []))
+    expect(told.toSorted()).toEqual(topics.toSorted())
+    for (const topic of topics) await reader.driver.publish({ topic, payload: bytes(topic) })
+    await until(() => reader.messages.length === 3)
+  },
+)
+
+test('notices a link to one node that fell silent within 30 s', { timeout: 60_000 }, async () => {
+  const reader = await opened(sharded, ...topics)
+  proxies[0]!.stall()
+  const begin = performance.now()
+  await expect(
+    reader.driver.publish({ topic: topics[0], payload: bytes('lost') }),
+  ).rejects.toBeInstanceOf(Error)
+  expect(performance.now() - begin).toBeLessThan(2_000)
+  await until(() => reader.told('reconnecting') === 1, 30_000)
+  proxies[0]!.resume()
+  await until(() => reader.told('connected') === 2)
+  expect(reader.statuses.find(({ type }) => type === 'gap')).toMatchObject({ topics: [topics[0]] })
 })
 
 test('follows a slot that moves to another node, and tells a gap of its topics', async () => {
