@@ -73,6 +73,9 @@ test('express-mount: Express serves the stream and publishes to it', async () =>
   const published = await fetch(new URL('messages/time', url), { method: 'POST', body: 'now' })
   expect(published.status).toBe(202)
   expect(await stream.next('time')).toBe('now')
+  const refused = await fetch(new URL('messages/asbru.secret', url), { method: 'POST', body: 'x' })
+  expect(refused.status).toBe(422)
+  expect(await refused.json()).toMatchObject({ code: 'invalid-topic' })
 })
 
 test('express-mount: a server of node:http alone serves the stream', async () => {
@@ -106,8 +109,6 @@ test('petstore: an address is a namespace, and gets what is published below it',
 })
 
 test('quick-start: the code in the README is the example, and works', async () => {
-  const read = (path: string): Promise<string> =>
-    readFile(new URL(`../../${path}`, import.meta.url), 'utf8')
   const [, snippet] = /```ts\n([^]*?)```/.exec(await read('README.md')) ?? []
   expect(snippet).toBe(await read('examples/quick-start/src/main.ts'))
   const { url } = await start('quick-start/src/main.ts')
@@ -126,6 +127,10 @@ test('every example ends in order when it is asked to', async () => {
     expect(await (await startExample(`${path}/src/main.ts`)).stop()).toBe(0)
   }
 })
+
+function read(path: string): Promise<string> {
+  return readFile(new URL(`../../${path}`, import.meta.url), 'utf8')
+}
 
 async function start(path: string): Promise<RunningExample> {
   const example = await startExample(path)
@@ -159,7 +164,7 @@ function listen(
 ): { next(name: string): Promise<string>; seen(): string[] } {
   const arrived: { name: string; data: string }[] = []
   const seen: string[] = []
-  let wake = (): void => {}
+  let wake: (() => void) | undefined
   const source = new EventSource(url, {
     fetch: (input, init) => fetch(input, { ...init, headers: { ...init.headers, ...headers } }),
   })
@@ -168,7 +173,7 @@ function listen(
     source.addEventListener(name, ({ data }) => {
       arrived.push({ name, data: data as string })
       seen.push(name)
-      wake()
+      wake?.()
     })
   }
   return {

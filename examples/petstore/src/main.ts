@@ -19,7 +19,8 @@ const server = createServer((request, response) => {
   const topic = path.split('/').filter(Boolean).join('.')
   if (verb === 'subscribe') {
     // A stream without a client id makes its own client, with the topics that it asks for.
-    request.url = `/events?${new URLSearchParams({ topic: `${topic}.**` })}`
+    const query = new URLSearchParams({ topic: `${topic}.**` })
+    request.url = `/events?${query.toString()}`
     streamer.listener(request, response)
   } else if (verb === 'publish' && request.method === 'POST') {
     void publish(topic, request, response)
