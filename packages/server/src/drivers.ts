@@ -1,9 +1,11 @@
 import type { Driver } from '@asbru/core'
 import { memoryDriver } from '@asbru/driver-memory'
 import { z } from 'zod'
+import { nats } from './drivers/nats.ts'
+import { redis } from './drivers/redis.ts'
 
 /** A driver as the command knows it. */
-interface DriverEntry {
+export interface DriverEntry {
   /** The keys that `driver` takes from configuration, `name` apart. */
   readonly keys: z.ZodRawShape
   /** Makes it from keys that were checked. May load its package first. */
@@ -13,6 +15,8 @@ interface DriverEntry {
 /** All drivers that configuration can name. A further one needs its line here, and nothing else. */
 const drivers: Readonly<Record<string, DriverEntry>> = {
   memory: { keys: {}, create: () => memoryDriver() },
+  nats,
+  redis,
 }
 
 /** The schema of the key `driver`: a mapping whose `name` says which other keys there are. */
