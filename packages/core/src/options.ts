@@ -1,14 +1,14 @@
 import { Buffer } from 'node:buffer'
 import { v4 as uuid } from 'uuid'
-import type { Client } from './client.ts'
-import type { ClientStore, ConnectionInfo } from './client-store.ts'
+import type { Client } from './clients/client.ts'
+import type { ClientStore, ConnectionInfo } from './clients/client-store.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Driver, DriverStatus } from './driver.ts'
 import { StreamerError } from './errors.ts'
 import { type CorsOptions, checkCors } from './http/cors.ts'
 import { type Logger, silentLogger } from './logger.ts'
-import { memoryClientStore } from './memory-client-store.ts'
-import type { EventNaming } from './naming.ts'
+import { memoryClientStore } from './clients/memory-client-store.ts'
+import type { EventNaming } from './events/naming.ts'
 import { topicPatternOf } from './topic.ts'
 
 /** What an authorization hook says: yes, no (403), or an answer of its own. */

@@ -1,5 +1,5 @@
-import type { RelayCounters } from './relay.ts'
-import type { WindowStatus } from './window.ts'
+import type { RelayCounters } from './broker/relay.ts'
+import type { WindowStatus } from './events/window.ts'
 
 /** How a replica is doing. */
 export interface StreamerStatus {

@@ -1,21 +1,26 @@
-import { BrokerSubscriptions } from './broker-subscriptions.ts'
-import type { Client } from './client.ts'
-import type { ClientQuery, ClientStoreListener, Page } from './client-store.ts'
-import { Clients, type NewClientOptions, type SubscriptionsChange } from './clients.ts'
-import type { Connection } from './connection.ts'
-import { Connections } from './connections.ts'
+import { BrokerSubscriptions } from './broker/broker-subscriptions.ts'
+import type { Client } from './clients/client.ts'
+import type { ClientQuery, ClientStoreListener, Page } from './clients/client-store.ts'
+import { Clients, type NewClientOptions, type SubscriptionsChange } from './clients/clients.ts'
+import type { Connection } from './connections/connection.ts'
+import { Connections } from './connections/connections.ts'
 import type { DriverStatus, TopicPattern } from './driver.ts'
 import { StreamerError } from './errors.ts'
 import { type AcceptOptions, EventEndpoint, type EventRequest } from './http/event-endpoint.ts'
 import { EventStream } from './http/event-stream.ts'
 import { type NodeListener, nodeListener } from './http/node-listener.ts'
 import { problemResponse } from './http/problem.ts'
-import { DIRECT_TOPIC, type PublishData, type PublishItem, type PublishOptions } from './message.ts'
+import {
+  DIRECT_TOPIC,
+  type PublishData,
+  type PublishItem,
+  type PublishOptions,
+} from './broker/message.ts'
 import { resolveOptions, type ResolvedOptions, type StreamerOptions } from './options.ts'
-import { Publisher, type PublishResult } from './publisher.ts'
-import { Relay } from './relay.ts'
+import { Publisher, type PublishResult } from './broker/publisher.ts'
+import { Relay } from './broker/relay.ts'
 import type { DriverState, StreamerStatus } from './status.ts'
-import { Window } from './window.ts'
+import { Window } from './events/window.ts'
 
 const HOUSEKEEPING_MS = 1_000
 

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Batch } from '../src/batch.ts'
+import { Batch } from '../src/connections/batch.ts'
 import { encodeEvent, type EventFields } from '../src/index.ts'
 import { readEvents } from './support/event-blocks.ts'
 import { asBrowserSees, asUtf8, hostileText } from './support/hostile-text.ts'

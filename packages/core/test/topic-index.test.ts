@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { comparePrecedence, TopicIndex } from '../src/topic-index.ts'
+import { comparePrecedence, TopicIndex } from '../src/connections/topic-index.ts'
 import { pattern, slowlyMatches, topic } from './support/topics.ts'
 
 /** A change, and the topic that is looked up after it. */

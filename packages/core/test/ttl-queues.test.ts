@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { TtlQueues } from '../src/ttl-queues.ts'
+import { TtlQueues } from '../src/clients/ttl-queues.ts'
 import { ManualClock } from './support/manual-clock.ts'
 
 const ttls = [1, 50, 60_000]

@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Gap, RelayEvent, TopicError } from '../src/event.ts'
-import { type Audience, Window, type WindowOptions } from '../src/window.ts'
+import { Gap, RelayEvent, TopicError } from '../src/events/event.ts'
+import { type Audience, Window, type WindowOptions } from '../src/events/window.ts'
 import { ManualClock } from './support/manual-clock.ts'
 
 /** What an event of the topic `a` without data counts for. */

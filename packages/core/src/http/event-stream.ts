@@ -1,4 +1,4 @@
-import type { StreamOpener } from '../connection.ts'
+import type { StreamOpener } from '../connections/connection.ts'
 import { type NodeRequest, type NodeResponse, openOnNode } from './node-sinks.ts'
 import { openOnStream } from './stream-sink.ts'
 

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'
-import type { Batch } from '../batch.ts'
-import type { Sink, StreamOpener } from '../connection.ts'
+import type { Batch } from '../connections/batch.ts'
+import type { Sink, StreamOpener } from '../connections/connection.ts'
 import { addHeaders } from './node-headers.ts'
 
 /** A request of `node:http`, `node:https` or `node:http2`. */

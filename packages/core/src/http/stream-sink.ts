@@ -1,5 +1,5 @@
-import type { Batch } from '../batch.ts'
-import type { Connection, Sink, StreamOpener } from '../connection.ts'
+import type { Batch } from '../connections/batch.ts'
+import type { Connection, Sink, StreamOpener } from '../connections/connection.ts'
 
 /** With so many bytes waiting the stream counts as full. */
 const FULL_BYTES = 64 * 1024

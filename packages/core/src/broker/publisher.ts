@@ -1,5 +1,5 @@
-import type { Driver, OutgoingMessage } from './driver.ts'
-import { StreamerError } from './errors.ts'
+import type { Driver, OutgoingMessage } from '../driver.ts'
+import { StreamerError } from '../errors.ts'
 import {
   directMessage,
   type MessageLimits,
@@ -8,7 +8,7 @@ import {
   type PublishOptions,
   topicMessage,
 } from './message.ts'
-import type { ResolvedOptions } from './options.ts'
+import type { ResolvedOptions } from '../options.ts'
 
 /** What became of one of several messages. */
 export type PublishResult = { readonly id: string } | { readonly error: StreamerError }

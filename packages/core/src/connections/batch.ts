@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import type { Frame } from './encode-event.ts'
+import type { Frame } from '../events/encode-event.ts'
 
 /**
  * The frames that leave for a connection in one write. Connections with the same frames pending share

@@ -1,4 +1,4 @@
-import type { GapReason, TopicPattern } from './driver.ts'
+import type { GapReason, TopicPattern } from '../driver.ts'
 import { encodeEvent, type Frame } from './encode-event.ts'
 
 /** Codes of `{"error":{…}}` messages. */

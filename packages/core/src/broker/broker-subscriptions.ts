@@ -1,7 +1,7 @@
-import type { Clock } from './clock.ts'
-import type { Driver, TopicPattern } from './driver.ts'
-import { StreamerError } from './errors.ts'
-import type { Logger } from './logger.ts'
+import type { Clock } from '../clock.ts'
+import type { Driver, TopicPattern } from '../driver.ts'
+import { StreamerError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
 
 const FIRST_RETRY_MS = 1_000
 const MAX_RETRY_MS = 30_000

@@ -1,12 +1,12 @@
-import type { BrokerSubscriptions } from './broker-subscriptions.ts'
+import type { BrokerSubscriptions } from '../broker/broker-subscriptions.ts'
 import { Client } from './client.ts'
 import type { ClientRecord } from './client-store.ts'
-import type { TopicPattern } from './driver.ts'
-import { StreamerError } from './errors.ts'
-import { maskId } from './logger.ts'
-import { chosenResponse, milliseconds, type ResolvedOptions } from './options.ts'
-import { isPattern, topicPatternOf } from './topic.ts'
-import type { Window } from './window.ts'
+import type { TopicPattern } from '../driver.ts'
+import { StreamerError } from '../errors.ts'
+import { maskId } from '../logger.ts'
+import { chosenResponse, milliseconds, type ResolvedOptions } from '../options.ts'
+import { isPattern, topicPatternOf } from '../topic.ts'
+import type { Window } from '../events/window.ts'
 
 const NO_METADATA = Object.freeze({})
 const CLIENT_ID = /^[A-Za-z0-9_.~-]{1,128}$/

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import type { GapReason, TopicPattern } from './driver.ts'
+import type { GapReason, TopicPattern } from '../driver.ts'
 import { encodeEvent, type Frame } from './encode-event.ts'
 import { errorFrame, gapFrame, type TopicErrorCode } from './info-messages.ts'
 

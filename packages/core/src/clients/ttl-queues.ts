@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts'
+import type { Clock } from '../clock.ts'
 
 /**
  * Calls for each item once its time to live is over, unless it was taken out before. Items of one TTL fall

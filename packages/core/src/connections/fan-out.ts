@@ -1,7 +1,7 @@
 import { Batch } from './batch.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from '../clock.ts'
 import type { Connection } from './connection.ts'
-import type { Frame } from './encode-event.ts'
+import type { Frame } from '../events/encode-event.ts'
 
 /** A connection with so much pending is written to at once. */
 const MAX_BATCH_BYTES = 64 * 1024

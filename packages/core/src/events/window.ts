@@ -1,8 +1,8 @@
-import type { Clock } from './clock.ts'
+import type { Clock } from '../clock.ts'
 import { formatCursor, parseCursor } from './cursor.ts'
-import type { TopicPattern } from './driver.ts'
+import type { TopicPattern } from '../driver.ts'
 import { Release, type RelayEvent, type WindowItem } from './event.ts'
-import { isPattern, matches } from './topic.ts'
+import { isPattern, matches } from '../topic.ts'
 
 /** Beyond so many topics, what was dropped is remembered for all topics together. */
 const MAX_DROPPED_TOPICS = 10_000

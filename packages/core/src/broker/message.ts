@@ -1,7 +1,7 @@
 import { Buffer, isUtf8 } from 'node:buffer'
-import type { OutgoingMessage } from './driver.ts'
-import { StreamerError } from './errors.ts'
-import { isEventName, topicOf } from './topic.ts'
+import type { OutgoingMessage } from '../driver.ts'
+import { StreamerError } from '../errors.ts'
+import { isEventName, topicOf } from '../topic.ts'
 
 /** A value that JSON can say. */
 export type JsonValue =

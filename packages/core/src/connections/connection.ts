@@ -1,5 +1,5 @@
 import type { Batch } from './batch.ts'
-import type { ClientRecord } from './client-store.ts'
+import type { ClientRecord } from '../clients/client-store.ts'
 
 /** The transport's end of a connection: takes bytes, tells when it is full, empty and gone. */
 export interface Sink {

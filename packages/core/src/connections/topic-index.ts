@@ -1,5 +1,5 @@
-import type { TopicPattern } from './driver.ts'
-import { isPattern, isReserved } from './topic.ts'
+import type { TopicPattern } from '../driver.ts'
+import { isPattern, isReserved } from '../topic.ts'
 
 /** Those who have one subscription: a dense array, since it is walked for every event. */
 export class Group<Member> {

@@ -1,4 +1,4 @@
-import type { TopicPattern } from './driver.ts'
+import type { TopicPattern } from '../driver.ts'
 
 /** One open response of a client, as others see it. */
 export interface ConnectionInfo {

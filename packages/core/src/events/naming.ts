@@ -1,4 +1,4 @@
-import type { TopicPattern } from './driver.ts'
+import type { TopicPattern } from '../driver.ts'
 import type { RelayEvent } from './event.ts'
 
 /**

@@ -1,11 +1,11 @@
 import { Buffer, isUtf8 } from 'node:buffer'
-import type { Connections } from './connections.ts'
-import type { DriverStatus, IncomingMessage, Receiver } from './driver.ts'
-import { Gap, RelayEvent, TopicError } from './event.ts'
+import type { Connections } from '../connections/connections.ts'
+import type { DriverStatus, IncomingMessage, Receiver } from '../driver.ts'
+import { Gap, RelayEvent, TopicError } from '../events/event.ts'
 import { DIRECT_TOPIC, readDirect } from './message.ts'
-import type { ResolvedOptions } from './options.ts'
-import { isEventName, isTopic } from './topic.ts'
-import type { Window } from './window.ts'
+import type { ResolvedOptions } from '../options.ts'
+import { isEventName, isTopic } from '../topic.ts'
+import type { Window } from '../events/window.ts'
 
 /** What has passed since the start. */
 export interface RelayCounters {

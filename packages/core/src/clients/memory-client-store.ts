@@ -6,10 +6,10 @@ import type {
   ConnectionInfo,
   Page,
 } from './client-store.ts'
-import type { Clock } from './clock.ts'
-import type { TopicPattern } from './driver.ts'
-import { StreamerError } from './errors.ts'
-import { maskId } from './logger.ts'
+import type { Clock } from '../clock.ts'
+import type { TopicPattern } from '../driver.ts'
+import { StreamerError } from '../errors.ts'
+import { maskId } from '../logger.ts'
 import { TtlQueues } from './ttl-queues.ts'
 
 const DEFAULT_LIMIT = 100

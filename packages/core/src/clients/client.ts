@@ -1,5 +1,5 @@
 import type { ClientRecord, ConnectionInfo } from './client-store.ts'
-import type { TopicPattern } from './driver.ts'
+import type { TopicPattern } from '../driver.ts'
 
 /** A client as it was when it was asked for; ask again to see what changed since. */
 export class Client {

@@ -1,9 +1,9 @@
-import type { ClientRecord, TopicsChange } from './client-store.ts'
+import type { ClientRecord, TopicsChange } from '../clients/client-store.ts'
 import { type ConnectedClient, Connection, type ConnectionOwner, type Sink } from './connection.ts'
-import { isEchoable, parseCursor } from './cursor.ts'
-import type { GapReason } from './driver.ts'
-import type { Frame } from './encode-event.ts'
-import type { Gap, RelayEvent, TopicError } from './event.ts'
+import { isEchoable, parseCursor } from '../events/cursor.ts'
+import type { GapReason } from '../driver.ts'
+import type { Frame } from '../events/encode-event.ts'
+import type { Gap, RelayEvent, TopicError } from '../events/event.ts'
 import { FanOut } from './fan-out.ts'
 import {
   closingFrame,
@@ -12,14 +12,14 @@ import {
   gapFrame,
   keepaliveFrame,
   subscriptionsFrame,
-} from './info-messages.ts'
+} from '../events/info-messages.ts'
 import { KeepaliveWheel } from './keepalive.ts'
-import { maskId } from './logger.ts'
-import { directName, nameFor } from './naming.ts'
-import type { ResolvedOptions } from './options.ts'
-import { concerns, replay } from './replay.ts'
+import { maskId } from '../logger.ts'
+import { directName, nameFor } from '../events/naming.ts'
+import type { ResolvedOptions } from '../options.ts'
+import { concerns, replay } from '../events/replay.ts'
 import { TopicIndex } from './topic-index.ts'
-import type { Window } from './window.ts'
+import type { Window } from '../events/window.ts'
 
 /** A tab that was pushed out by another comes back after an hour, or the two would push each other for ever. */
 const EVICTED_RETRY_MS = 3_600_000
