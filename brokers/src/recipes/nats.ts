@@ -14,12 +14,18 @@ export interface NatsOptions {
    * @default '2.15.2'
    */
   version?: string
+  /**
+   * Further text for its configuration file, such as users and their permissions.
+   *
+   * @default ''
+   */
+  config?: string
 }
 
 /** NATS with JetStream: built by the Go toolchain, else what is installed. */
 export async function natsRecipe(
   { dir, reservePort }: Site,
-  { version = '2.15.2' }: NatsOptions,
+  { version = '2.15.2', config: more = '' }: NatsOptions,
 ): Promise<Recipe> {
   const program = await natsServer(version)
   const port = await reservePort()
@@ -31,6 +37,7 @@ export async function natsRecipe(
       `port: ${port}`,
       `server_name: asbru-${port}`,
       `jetstream { store_dir: ${JSON.stringify(join(dir, 'data'))} }`,
+      more,
       '',
     ].join('\n'),
   )

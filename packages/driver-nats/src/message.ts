@@ -23,11 +23,15 @@ export function incoming(
   { data, headers: got }: NatsMessage,
   position?: Position,
 ): IncomingMessage {
-  const event = got?.get(EVENT)
-  const id = got?.get(ID) || got?.get(NATS_ID)
+  const payload = ownBytes(data)
+  // Most messages have no more than this, and an object that is spread costs more than all the rest.
+  if (got === undefined)
+    return position === undefined ? { topic, payload } : { topic, payload, position }
+  const event = got.get(EVENT)
+  const id = got.get(ID) || got.get(NATS_ID)
   return {
     topic,
-    payload: ownBytes(data),
+    payload,
     ...(event && { event }),
     ...(id && { id }),
     ...(position && { position }),
