@@ -104,11 +104,12 @@ export class Link {
   }
 
   /** Asks whoever answers on a subject. */
-  request(
+  async request(
     subject: string,
     payload: Uint8Array,
     options: { headers?: NatsHeaders } = {},
   ): Promise<NatsMessage> {
+    this.mustBeOnline()
     const timeout = this.#options.timeoutMs
     return this.#answers.of(this.client.request(subject, payload, { timeout, ...options }))
   }

@@ -67,10 +67,9 @@ export class StreamFlow implements Flow {
   async publish(message: OutgoingMessage): Promise<void> {
     const { topic, payload } = message
     if (isControl(topic)) return this.#control.publish(message)
-    const { link, prefix } = this.#options
-    link.mustBeOnline()
     this.#mustCapture(topic)
-    await this.#api.publish(this.#stream.name, prefix + topic, payload, headersOf(message))
+    const subject = this.#options.prefix + topic
+    await this.#api.publish(this.#stream.name, subject, payload, headersOf(message))
   }
 
   refused(subject: string, error: Error): void {

@@ -1,5 +1,7 @@
 import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect as connectTo, createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { type Broker, startBroker } from '@asbru/brokers'
 import type { Driver } from '@asbru/core'
 import { natsDriver, type NatsDriverOptions } from '@asbru/driver-nats'
@@ -67,6 +69,27 @@ describe('a user who may not do everything', () => {
     await driver.publish({ topic: 'news', payload: bytesOf('hello') })
     await inbox.until(() => inbox.texts.includes('hello'))
     expect(inbox.types).toEqual(['connected'])
+  })
+
+  test('is told of a topic that is taken away, and keeps the others', async () => {
+    const own = await startBroker('nats', { config: USERS })
+    onTestFinished(() => own.stop())
+    const { driver, inbox } = await reader({ connection: { ...login('some'), servers: own.url } })
+    for (const topic of ['news', 'taken.away']) await driver.subscribe(topic)
+    const file = join(own.dir, 'nats.conf')
+    const config = readFileSync(file, 'utf8')
+    writeFileSync(file, config.replace('subscribe: { deny: [', 'subscribe: { deny: ["taken.>", '))
+    process.kill(own.pid, 'SIGHUP')
+    await inbox.until(() => inbox.types.includes('topicFailed'))
+    expect(inbox.statuses.find(({ type }) => type === 'topicFailed')).toMatchObject({
+      topic: 'taken.away',
+      error: { code: 'PERMISSIONS_VIOLATION' },
+    })
+    await driver.publish({ topic: 'news', payload: bytesOf('hello') })
+    await inbox.until(() => inbox.texts.includes('hello'))
+    await expect(driver.subscribe('taken.away')).rejects.toMatchObject({
+      code: 'PERMISSIONS_VIOLATION',
+    })
   })
 
   test('fails the start at once with a wrong password, however long it may take', async () => {
