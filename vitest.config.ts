@@ -1,25 +1,36 @@
 import { defaultServerConditions } from 'vite'
 import { configDefaults, defineConfig } from 'vitest/config'
+import { brokerNames } from './brokers/src/broker.ts'
 
 // Workspace packages resolve to their TypeScript source, so tests need no build.
 const conditions = ['@asbru/source', ...defaultServerConditions]
+
+/** Tests against real brokers run by themselves, one file at a time, for the brokers that are named. */
+const brokers = process.env['ASBRU_TEST_BROKERS']
+const chosen = brokers?.split(',') ?? []
+const others = brokerNames.filter((name) => !chosen.includes(name) && !chosen.includes('all'))
 
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
-    include: [
-      'packages/*/test/**/*.test.ts',
-      'examples/test/**/*.test.ts',
-      'scripts/test/**/*.test.{ts,mjs}',
-      'bench/test/**/*.test.ts',
-      // Real brokers take minutes to install: only where they are asked for.
-      ...(process.env['ASBRU_TEST_BROKERS'] ? ['brokers/test/**/*.test.ts'] : []),
-    ],
+    include: brokers
+      ? ['**/*.broker.test.ts', 'brokers/test/**/*.test.ts']
+      : [
+          'packages/*/test/**/*.test.ts',
+          'examples/test/**/*.test.ts',
+          'scripts/test/**/*.test.{ts,mjs}',
+          'bench/test/**/*.test.ts',
+        ],
     exclude: [
       ...configDefaults.exclude,
-      ...(process.env['ASBRU_TEST_BROKERS'] ? [] : ['**/*.broker.test.ts']),
+      ...(brokers ? [] : ['**/*.broker.test.ts']),
+      ...others.flatMap((name) => [
+        `packages/driver-${name}/**/*.broker.test.ts`,
+        `**/${name}.broker.test.ts`,
+      ]),
     ],
+    fileParallelism: !brokers,
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

@@ -10,7 +10,9 @@ import { run } from './run.mjs'
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
 /**
- * Provides what the tests need, builds, and runs vitest with the given arguments.
+ * Provides what the tests need, builds, and runs all tests: first those that need no broker, then, one
+ * file at a time, those against real brokers, which are set up by the tests themselves. With arguments
+ * for vitest it runs what they name, against the brokers in `ASBRU_TEST_BROKERS` if that is set.
  *
  * @param {readonly string[]} args
  * @returns {Promise<Counts>}
@@ -18,6 +20,28 @@ import { run } from './run.mjs'
 export async function runTests(args) {
   const env = await provideTestNeeds()
   const buildCode = await run('tsc', ['-b', 'tsconfig.build.json'])
+  const total = { passed: 0, failed: Number(buildCode !== 0), skipped: 0 }
+  const named = brokers === 'none' ? [] : [brokers]
+  const suites = args.length > 0 && named.length > 0 ? named : ['', ...named]
+  for (const ASBRU_TEST_BROKERS of suites) {
+    const counts = await runVitest(args, { ...env, ASBRU_TEST_BROKERS })
+    total.passed += counts.passed
+    total.failed += counts.failed
+    total.skipped += counts.skipped
+  }
+  if (args.length === 0) console.log(`Tested against real brokers: ${brokers}.`)
+  return total
+}
+
+/** Which brokers to test against: names with commas, `all`, or `none`. */
+const brokers = process.env.ASBRU_TEST_BROKERS ?? 'none'
+
+/**
+ * @param {readonly string[]} args
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {Promise<Counts>}
+ */
+async function runVitest(args, env) {
   const dir = mkdtempSync(`${tmpdir()}/asbru-tests-`)
   const report = `${dir}/report.json`
   const code = await run(
@@ -27,8 +51,8 @@ export async function runTests(args) {
   )
   const counts = count(report)
   rmSync(dir, { recursive: true })
-  const silentlyFailed = code !== 0 && counts.failed === 0
-  return { ...counts, failed: counts.failed + Number(silentlyFailed) + Number(buildCode !== 0) }
+  // A run that failed without a failed test is a failure too.
+  return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts
 }
 
 /**
