@@ -28,6 +28,7 @@ export default defineConfig({
       ...others.flatMap((name) => [
         `packages/driver-${name}/**/*.broker.test.ts`,
         `**/${name}.broker.test.ts`,
+        `brokers/test/${name}.test.ts`,
       ]),
     ],
     fileParallelism: !brokers,

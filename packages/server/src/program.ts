@@ -53,6 +53,7 @@ type Flags = Record<string, string | string[] | true>
 function withConfigFlags(command: Command): Command {
   command.option('--config <file>', 'YAML file to read (ASBRU_CONFIG)')
   for (const key of configKeys) command.addOption(flagFor(key))
+  command.option('--url <url>', 'short for --driver.url')
   return command.addHelpText(
     'after',
     '\nEvery flag is also a variable, --internal-port ASBRU_INTERNAL_PORT and --cors.origins ' +
@@ -70,9 +71,9 @@ function flagFor({ path, type, choices, description, defaultText }: ConfigKey): 
   return option.argParser((item, before: string[] | undefined) => [...(before ?? []), item])
 }
 
-function configOf({ config: file, ...flags }: Flags): LoadedConfig {
+function configOf({ config: file, url, ...flags }: Flags): LoadedConfig {
   return loadConfig({
-    flags: new Map(Object.entries(flags)),
+    flags: new Map(Object.entries({ ...(url !== undefined && { 'driver.url': url }), ...flags })),
     env: process.env,
     file: file as string | undefined,
   })

@@ -159,6 +159,13 @@ describe('asbru config', () => {
     })
   })
 
+  test('takes --url for --driver.url', async () => {
+    const args = ['config', '--driver', 'nats', '--url', 'nats://127.0.0.1:4333']
+    const { code, stdout } = await run(args)
+    expect(code).toBe(0)
+    expect(stdout).toContain('driver:\n  name: nats\n  url: nats://127.0.0.1:4333\n')
+  })
+
   test('reads the file that ASBRU_CONFIG names', async () => {
     const file = temporaryFile('asbru.yaml', 'retryMs: 3000')
     const { stdout, stderr } = await run(['config'], { env: { ASBRU_CONFIG: file, ASBRU_X: '1' } })
