@@ -161,9 +161,10 @@ describe('what a driver hands over', () => {
 
   test.each([
     ['no JSON', 'x\ndata'],
-    ['no line', '{"v":1,"to":"7"}'],
-    ['another version', '{"v":2,"to":"7"}\ndata'],
-    ['no client', '{"v":1}\ndata'],
+    ['no line', '{"v":1,"namespace":"asbru","to":"7"}'],
+    ['of another version', '{"v":2,"namespace":"asbru","to":"7"}\ndata'],
+    ['of another namespace', '{"v":1,"namespace":"other","to":"7"}\ndata'],
+    ['without a client', '{"v":1,"namespace":"asbru"}\ndata'],
     ['null', 'null\ndata'],
     ['a line without end', `${'x'.repeat(5_000)}\n`],
   ])('to one client is ignored and counted when its head is %s', async (_, payload) => {
@@ -176,7 +177,7 @@ describe('what a driver hands over', () => {
 
   test('to one client has a malformed event name ignored', async () => {
     const { driver, reader, id } = await openStream()
-    const head = JSON.stringify({ v: 1, to: id, event: 'x\ndata: forged' })
+    const head = JSON.stringify({ v: 1, namespace: 'asbru', to: id, event: 'x\ndata: forged' })
     driver.hand({ topic: 'asbru.direct', payload: Buffer.from(`${head}\nkept`) })
     expect(await reader.next()).toMatchObject({ event: 'direct', data: 'kept' })
   })

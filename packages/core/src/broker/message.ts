@@ -39,6 +39,8 @@ export interface MessageLimits {
   /** Whether the broker carries an event name beside the payload. */
   readonly headers: boolean
   readonly newId: () => string
+  /** Messages to single clients stay within it. */
+  readonly namespace: string
 }
 
 /** A checked message, ready for the driver, and its id. */
@@ -84,7 +86,9 @@ export function directMessage(
 ): CheckedMessage {
   const payload = payloadOf(data, limits)
   const { event, id } = checkedOptions(options, limits)
-  const head = Buffer.from(`${JSON.stringify({ v: 1, to, event, id })}\n`)
+  const head = Buffer.from(
+    `${JSON.stringify({ v: 1, namespace: limits.namespace, to, event, id })}\n`,
+  )
   return { id, message: { topic: DIRECT_TOPIC, payload: Buffer.concat([head, payload]) } }
 }
 
@@ -96,8 +100,8 @@ export interface DirectMessage {
   readonly id?: string
 }
 
-/** Reads what {@link directMessage} wrote; `undefined` for anything else. */
-export function readDirect(message: Uint8Array): DirectMessage | undefined {
+/** Reads what {@link directMessage} wrote in that namespace; `undefined` for anything else. */
+export function readDirect(message: Uint8Array, namespace: string): DirectMessage | undefined {
   const end = message.indexOf(0x0a)
   if (end < 0 || end > 4096) return undefined
   try {
@@ -105,7 +109,8 @@ export function readDirect(message: Uint8Array): DirectMessage | undefined {
       string,
       unknown
     >
-    if (head['v'] !== 1 || typeof head['to'] !== 'string') return undefined
+    if (head['v'] !== 1 || head['namespace'] !== namespace) return undefined
+    if (typeof head['to'] !== 'string') return undefined
     const { to, event, id } = head
     return {
       to,

@@ -18,9 +18,10 @@ export class Publisher {
   readonly #driver: Driver
   readonly #limits: MessageLimits
 
-  constructor({ driver, maxPayloadBytes, binary, newId }: ResolvedOptions) {
+  constructor({ driver, maxPayloadBytes, binary, newId, namespace }: ResolvedOptions) {
     this.#driver = driver
-    this.#limits = { maxPayloadBytes, binary, newId, headers: driver.capabilities.headers }
+    const { headers } = driver.capabilities
+    this.#limits = { maxPayloadBytes, binary, newId, namespace, headers }
   }
 
   async publish(

@@ -77,7 +77,7 @@ export class Relay implements Receiver {
     if (payload === undefined || typeof topic !== 'string') {
       this.counters.ignoredMessages++
     } else if (topic === DIRECT_TOPIC) {
-      const direct = readDirect(payload)
+      const direct = readDirect(payload, this.#to.options.namespace)
       if (direct === undefined) this.counters.ignoredMessages++
       else this.#event({ topic: '', ...direct })
     } else if (isTopic(topic)) {
