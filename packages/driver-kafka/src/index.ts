@@ -1,0 +1,2 @@
+export type { KafkaSource } from './clients.ts'
+export { kafkaDriver, type KafkaDriverOptions } from './kafka-driver.ts'

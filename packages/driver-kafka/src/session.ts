@@ -1,0 +1,263 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { OpenOptions, OutgoingMessage, Receiver } from '@asbru/core'
+import kafkajs, { type Batch, type Producer } from 'kafkajs'
+import type { Clients } from './clients.ts'
+import { Health } from './health.ts'
+import { type CreateOptions, type Ends, KafkaTopics } from './kafka-topics.ts'
+import { Outbox } from './outbox.ts'
+import { PartitionLog } from './partition-log.ts'
+import { Reader } from './reader.ts'
+import type { Routes } from './routes.ts'
+import { TopicSet } from './topic-set.ts'
+
+/** What a {@link Session} works with. */
+export interface SessionOptions {
+  readonly clients: Clients
+  readonly routes: Routes
+  /** What is made if it is absent; `undefined`: nothing. */
+  readonly create: CreateOptions | undefined
+  readonly groupPrefix: string
+  readonly receiver: Receiver
+  readonly open: OpenOptions
+}
+
+/** How often the logs are compared with what was read, and topics are looked for. */
+const VERIFY_EVERY_MS = 5_000
+const RETRY_MS = 200
+/** What an orderly end may take of the broker's time. */
+const END_MS = 2_000
+
+/** One `open` of the driver, to its end. */
+export class Session {
+  readonly topics: TopicSet = new TopicSet()
+  readonly #options: SessionOptions
+  readonly #kafka: KafkaTopics
+  readonly #reader: Reader
+  readonly #health: Health
+  readonly #logs = new Map<string, PartitionLog>()
+  readonly #outboxes = new Map<string, Outbox>()
+  readonly #groupsLeft = new Set<Promise<void>>()
+  readonly #stopping = new AbortController()
+  #producer: Producer | undefined
+  #clusterId = ''
+  #verifying: Promise<void> | undefined
+
+  constructor(options: SessionOptions) {
+    const { clients, routes, create, groupPrefix, receiver, open } = options
+    this.#options = options
+    this.#kafka = new KafkaTopics(clients.writing, routes, create)
+    this.#health = new Health({
+      status: (status) => receiver.status(status),
+      silent: () => clients.drop(),
+    })
+    this.#reader = new Reader({
+      client: clients.reading,
+      groupPrefix: `${groupPrefix}${open.namespace}-${open.replica}`,
+      logOf: (topic, partition) => this.#logOf(topic, partition),
+      batch: (batch) => this.#receive(batch),
+      sign: () => this.#health.sign(),
+      lost: (error) => this.#health.lost(error),
+      drop: (broker) => clients.drop(broker),
+      groupLeft: (groupId) => this.#leaveGroup(groupId),
+    })
+  }
+
+  /** Resolves once all later messages will be read; rejects after `timeoutMs` (0: never) with what stood in the way. */
+  async start(timeoutMs: number): Promise<void> {
+    const { signal } = this.#stopping
+    let timer: NodeJS.Timeout | undefined
+    let reason: Error = new kafkajs.KafkaJSNonRetriableError(
+      `Kafka did not answer in ${timeoutMs} ms.`,
+    )
+    const given = new AbortController()
+    const starting = this.#startUntilDone((error) => (reason = error as Error))
+    // Whichever is too late has nobody to tell.
+    starting.catch(() => {})
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const giveUp = (): void => reject(new Error('The Kafka driver was closed.'))
+        starting.then(resolve, reject)
+        signal.addEventListener('abort', giveUp, { signal: given.signal })
+        if (timeoutMs === 0) return
+        timer = setTimeout(() => reject(reason), timeoutMs)
+      })
+    } finally {
+      clearTimeout(timer)
+      given.abort()
+    }
+    this.#options.receiver.status({ type: 'connected' })
+    this.#health.start()
+    this.#verifying = this.#verifyUntilStopped()
+  }
+
+  async publish(message: OutgoingMessage): Promise<void> {
+    const { routes } = this.#options
+    const to = routes.kafkaTopicOf(message.topic)
+    let outbox = this.#outboxes.get(to)
+    if (outbox === undefined) {
+      outbox = new Outbox(this.#producer!, to)
+      this.#outboxes.set(to, outbox)
+    }
+    await outbox.send(routes.recordOf(message))
+  }
+
+  /** Resolves once nothing more is handed over, and what was made for reading is gone if the broker answers. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#health.stop()
+    const end = async (): Promise<void> => {
+      await Promise.all([this.#reader.stop(), this.#producer?.disconnect()])
+      await Promise.all(this.#groupsLeft)
+      await this.#verifying
+      await this.#kafka.close()
+    }
+    const ended = end().catch(() => {})
+    await Promise.race([ended, wait(END_MS, undefined, { ref: false })])
+    this.#options.clients.close()
+  }
+
+  async #startUntilDone(failed: (error: unknown) => void): Promise<void> {
+    for (;;) {
+      try {
+        await this.#begin()
+        return
+      } catch (error) {
+        if (this.#stopping.signal.aborted || isFinal(error)) throw error
+        failed(error)
+        await wait(RETRY_MS)
+      }
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const { clients, routes, create } = this.#options
+    const present = await this.#kafka.present()
+    const absent = routes.fixed.find((topic) => !present.includes(topic))
+    if (absent !== undefined && create === undefined)
+      throw new kafkajs.KafkaJSNonRetriableError(`There is no Kafka topic ${absent}.`)
+    this.#clusterId = await this.#kafka.clusterId()
+    for (const topic of present)
+      for (const [partition, { high }] of await this.#kafka.ends(topic))
+        this.#logOf(topic, partition).restart(high)
+    this.#producer ??= clients.writing.producer({
+      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      metadataMaxAge: 5_000,
+      allowAutoTopicCreation: false,
+    })
+    await this.#producer.connect()
+    await this.#reader.follow(present)
+  }
+
+  #logOf(topic: string, partition: number): PartitionLog {
+    const key = `${topic}/${partition}`
+    let log = this.#logs.get(key)
+    if (log === undefined) {
+      log = new PartitionLog(topic, partition, epochOf(this.#clusterId), 0)
+      this.#logs.set(key, log)
+    }
+    return log
+  }
+
+  /** Never throws: kafkajs would take the consumer down. */
+  async #receive(batch: Batch): Promise<void> {
+    const log = this.#logOf(batch.topic, batch.partition)
+    try {
+      if (await this.#isReadable(log, batch)) this.#handOver(log, batch)
+    } catch {
+      // It could not be compared now, and is read again.
+      this.#reader.seek(log)
+    }
+  }
+
+  /** Tells what may be missing before a batch, and whether the batch is of the log as it is known now. */
+  async #isReadable(log: PartitionLog, { messages }: Batch): Promise<boolean> {
+    const judged = log.judge(messages)
+    if (judged === 'next') return true
+    const { next, restarts } = log
+    const ends = (await this.#kafka.ends(log.topic)).get(log.partition)
+    if (ends === undefined || log.restarts !== restarts) return false
+    if (judged === 'changed' || ends.high < next) {
+      this.#changed(log, ends)
+      return false
+    }
+    if (judged === 'skipped' && ends.low > next)
+      this.#options.receiver.status({ type: 'gap', reason: 'log-trimmed' })
+    return true
+  }
+
+  #handOver(log: PartitionLog, batch: Batch): void {
+    const { routes, receiver } = this.#options
+    const { signal } = this.#stopping
+    const from = log.next
+    for (const record of batch.messages) {
+      const offset = Number(record.offset)
+      if (offset < from) continue
+      const topic = routes.topicOf(batch.topic, record)
+      if (signal.aborted) return
+      if (topic === undefined || !this.topics.wants(topic)) continue
+      receiver.message({ ...routes.messageOf(topic, record), position: log.positionOf(offset) })
+    }
+    log.read(batch.messages.at(-1)!, Number(batch.lastOffset()))
+  }
+
+  /** Reads a log that was made anew from its beginning. */
+  #changed(log: PartitionLog, { low }: Ends): void {
+    log.restart(low)
+    this.#options.receiver.status({ type: 'gap', reason: 'log-changed' })
+    this.#reader.seek(log)
+  }
+
+  async #verifyUntilStopped(): Promise<void> {
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      try {
+        await wait(VERIFY_EVERY_MS, undefined, { ref: false, signal })
+        if (!this.#health.isDown) await this.#verify()
+      } catch {
+        // The broker is out of reach, or a topic is being made: the next time will tell.
+      }
+    }
+  }
+
+  async #verify(): Promise<void> {
+    const present = await this.#kafka.present()
+    for (const topic of present) {
+      const before = [...this.#logs.values()]
+        .filter((log) => log.topic === topic)
+        .map((log) => ({ log, next: log.next, restarts: log.restarts }))
+      const ends = await this.#kafka.ends(topic)
+      for (const { log, next, restarts } of before) {
+        const now = ends.get(log.partition)
+        if (now !== undefined && now.high < next && log.restarts === restarts)
+          this.#changed(log, now)
+      }
+    }
+    const followed = new Set(this.#reader.topics)
+    if (followed.size !== present.length || present.some((topic) => !followed.has(topic)))
+      await this.#reader.follow(present)
+  }
+
+  #leaveGroup(groupId: string): void {
+    const leaving = this.#kafka
+      .deleteGroup(groupId)
+      .catch(() => {})
+      .finally(() => this.#groupsLeft.delete(leaving))
+    this.#groupsLeft.add(leaving)
+  }
+}
+
+const EPOCH_LENGTH = 8
+
+/** Kafka has an id of the cluster for clients of this age, none of the topic. */
+function epochOf(clusterId: string): string {
+  return clusterId.replaceAll(/[^A-Za-z0-9_-]/g, '').slice(0, EPOCH_LENGTH)
+}
+
+/** Whether an error stays, however often it is tried: a wrong password, a topic that must not be read. */
+function isFinal(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof kafkajs.KafkaJSSASLAuthenticationError) return true
+    if (cause instanceof kafkajs.KafkaJSProtocolError && !cause.retriable) return true
+  }
+  return error instanceof Error && error.message.startsWith('There is no Kafka topic')
+}
