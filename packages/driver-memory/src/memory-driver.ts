@@ -1,10 +1,4 @@
-import {
-  type Driver,
-  matches,
-  type OutgoingMessage,
-  type Receiver,
-  type TopicPattern,
-} from '@asbru/core'
+import { type Driver, type OutgoingMessage, type Receiver, TopicSet } from '@asbru/core'
 
 /** What a {@link memoryDriver} may be told. */
 export interface MemoryDriverOptions {
@@ -44,8 +38,7 @@ export function memoryBroker(): MemoryBroker {
  * const streamer = new Streamer({ driver: memoryDriver() })
  */
 export function memoryDriver({ broker = memoryBroker() }: MemoryDriverOptions = {}): Driver {
-  const exact = new Set<TopicPattern>()
-  const patterns = new Set<TopicPattern>()
+  const topics = new TopicSet()
   let receiver: Receiver | undefined
   let leave: (() => void) | undefined
   let closed = false
@@ -58,19 +51,19 @@ export function memoryDriver({ broker = memoryBroker() }: MemoryDriverOptions = 
       if (closed) throw new Error('The memory driver was closed.')
       receiver = to
       leave = broker.join((message) => {
-        if (exact.has(message.topic) || matchesAny(message.topic)) to.message(message)
+        if (topics.delivers(message.topic)) to.message(message)
       })
       to.status({ type: 'connected' })
     },
 
     async subscribe(topic) {
       mustBeOpen()
-      setOf(topic).add(topic)
+      topics.add(topic)
     },
 
     async unsubscribe(topic) {
       mustBeOpen()
-      setOf(topic).delete(topic)
+      topics.delete(topic)
     },
 
     async publish(message) {
@@ -84,15 +77,6 @@ export function memoryDriver({ broker = memoryBroker() }: MemoryDriverOptions = 
       leave?.()
       receiver?.status({ type: 'closed' })
     },
-  }
-
-  function setOf(topic: TopicPattern): Set<TopicPattern> {
-    return topic.includes('*') ? patterns : exact
-  }
-
-  function matchesAny(topic: string): boolean {
-    for (const pattern of patterns) if (matches(pattern, topic)) return true
-    return false
   }
 
   function mustBeOpen(): void {

@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, OutgoingMessage, Receiver, TopicPattern } from '@asbru/core'
+import {
+  type IncomingMessage,
+  type OutgoingMessage,
+  type Receiver,
+  type TopicPattern,
+  TopicSet,
+} from '@asbru/core'
 import { ErrorCode, NatsError } from 'nats'
 import { Acceptance } from './acceptance.ts'
 import type { Flow } from './flow.ts'
@@ -7,7 +13,6 @@ import type { Link } from './link.ts'
 import { headersOf, incoming } from './message.ts'
 import type { NatsMessage, NatsSubscription } from './nats-client.ts'
 import { subjectsOf, topicOf } from './subjects.ts'
-import { TopicSet } from './topic-set.ts'
 
 /** What a {@link CoreFlow} works with. */
 export interface CoreFlowOptions {

@@ -1,4 +1,4 @@
-import type { OutgoingMessage, Receiver, TopicPattern } from '@asbru/core'
+import { type OutgoingMessage, type Receiver, type TopicPattern, TopicSet } from '@asbru/core'
 import { ErrorCode, NatsError } from 'nats'
 import { CoreFlow } from './core-flow.ts'
 import type { Flow } from './flow.ts'
@@ -7,7 +7,6 @@ import type { Link } from './link.ts'
 import { headersOf } from './message.ts'
 import { type JetStreamOptions, Stream } from './stream.ts'
 import { StreamReader } from './stream-reader.ts'
-import { TopicSet } from './topic-set.ts'
 
 /** What a {@link StreamFlow} works with. */
 export interface StreamFlowOptions {

@@ -76,6 +76,6 @@ export function pubsubMode(connect: Connect, prefix: string, receiver: Receiver)
     // No topic has such a name, and as text it might look like another one.
     if (by !== '' && !isUtf8(channel)) return
     const topic = channel.toString('utf8', prefixBytes)
-    if (subscriptions.wants(topic)) receiver.message({ topic, payload: kept(payload) })
+    if (subscriptions.delivers(topic)) receiver.message({ topic, payload: kept(payload) })
   }
 }

@@ -1,6 +1,6 @@
 import type { Buffer } from 'node:buffer'
 import { crc32 } from 'node:zlib'
-import type { IncomingMessage, OutgoingMessage, Receiver } from '@asbru/core'
+import { type IncomingMessage, type OutgoingMessage, type Receiver, TopicSet } from '@asbru/core'
 import { ReplyError } from 'ioredis'
 import { bufferOf, kept } from './bytes.ts'
 import type { Connect } from './connect.ts'
@@ -10,7 +10,6 @@ import type { Mode } from './mode.ts'
 import { readStreams, type StreamEntry, type StreamsView, viewStreams } from './stream-commands.ts'
 import { StreamLog } from './stream-log.ts'
 import type { StreamsOptions } from './streams-options.ts'
-import { TopicSet } from './topic-set.ts'
 
 /** How long Redis holds an XREAD that finds nothing; without an answer the link is taken for dead after twice that. */
 const BLOCK_MS = 5_000
@@ -147,7 +146,8 @@ export function streamsMode(
     const position = log.read(id.toString('latin1'))
     const message = messageOf(fields)
     if (message === undefined) return MIN_ENTRY_BYTES
-    if (!signal.aborted && topics.wants(message.topic)) receiver.message({ ...message, position })
+    if (!signal.aborted && topics.delivers(message.topic))
+      receiver.message({ ...message, position })
     return MIN_ENTRY_BYTES + message.payload.length
   }
 

@@ -1,8 +1,7 @@
-import type { TopicPattern } from '@asbru/core'
+import { type TopicPattern, TopicSet } from '@asbru/core'
 import { type Redis, ReplyError } from 'ioredis'
 import { type Channel, channelsOf } from './channels.ts'
 import { type ChangeName, sendChange } from './send-change.ts'
-import { TopicSet } from './topic-set.ts'
 
 /** What subscriptions tell, in the place of the flow where Redis says it. */
 export interface SubscriptionsEvents {
@@ -30,8 +29,8 @@ export class Subscriptions {
   }
 
   /** Whether a message of `topic` is to be handed over. */
-  wants(topic: string): boolean {
-    return this.#topics.wants(topic)
+  delivers(topic: string): boolean {
+    return this.#topics.delivers(topic)
   }
 
   /** Resolves once Redis delivers `topic` on this connection. */

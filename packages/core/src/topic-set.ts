@@ -1,9 +1,10 @@
-import { isPattern, matches, type TopicPattern } from '@asbru/core'
+import type { TopicPattern } from './driver.ts'
+import { isPattern, matches } from './topic.ts'
 
 /** How many answers about topics are remembered. */
 const MAX_KNOWN = 10_000
 
-/** Topics and patterns, and whether one of them delivers a topic: asked for every message. */
+/** Topics and patterns, and whether any of them delivers a topic: for drivers that are handed more than they want. */
 export class TopicSet {
   readonly #exact = new Set<string>()
   readonly #patterns = new Set<TopicPattern>()
@@ -30,6 +31,7 @@ export class TopicSet {
     this.#known.clear()
   }
 
+  /** Whether any of them delivers `topic`. Asked for every message, so answers about patterns are kept. */
   delivers(topic: string): boolean {
     if (this.#exact.has(topic)) return true
     if (this.#patterns.size === 0) return false
