@@ -2,8 +2,12 @@ import { defaultServerConditions } from 'vite'
 import { configDefaults, defineConfig } from 'vitest/config'
 import { brokerNames } from './brokers/src/broker.ts'
 
-// Workspace packages resolve to their TypeScript source, so tests need no build.
-const conditions = ['@asbru/source', ...defaultServerConditions]
+// Workspace packages resolve to their TypeScript source, so tests need no build. What stands under `module`
+// is for bundlers: Node.js cannot load it in some packages.
+const conditions = [
+  '@asbru/source',
+  ...defaultServerConditions.filter((condition) => condition !== 'module'),
+]
 
 /** Tests against real brokers run by themselves, one file at a time, for the brokers that are named. */
 const brokers = process.env['ASBRU_TEST_BROKERS']

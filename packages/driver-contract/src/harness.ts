@@ -22,4 +22,11 @@ export interface DriverHarness {
   restoreConnection?(): Promise<void>
   /** How long a case waits for what must happen, in milliseconds. @default 10_000 */
   readonly patienceMs?: number
+  /** How many messages the largest load has, a multiple of 500; fewer for a broker that is a slow fake. @default 10_000 */
+  readonly loadMessages?: number
+  /**
+   * After how many further messages, one after the other, all that was published before has arrived. More for
+   * a broker that keeps no order between topics. @default 3
+   */
+  readonly settlingRounds?: number
 }

@@ -4,27 +4,28 @@ import { inPromisedOrder } from './ordering.ts'
 import { numbers, textMessage } from './stage.ts'
 
 const TOPICS = 50
-const MESSAGES = 10_000
+const DEFAULT_MESSAGES = 10_000
 /** How many publishes are under way at a time. */
 const UNDER_WAY = 500
 
 /** Much at a time changes nothing of what holds for little. */
 export const loadCases: readonly ContractCase[] = casesOf('load', {
-  'delivers 10,000 messages over 50 topics, none lost or repeated': async (stage) => {
+  'delivers thousands of messages over 50 topics, none lost or repeated': async (stage) => {
+    const messages = stage.harness.loadMessages ?? DEFAULT_MESSAGES
     const topics = numbers(TOPICS).map((name) => stage.topic(name))
     const reader = await stage.open()
     await Promise.all(topics.map((topic) => reader.driver.subscribe(topic)))
     const publisher = await stage.open()
-    for (let sent = 0; sent < MESSAGES; sent += UNDER_WAY) {
+    for (let sent = 0; sent < messages; sent += UNDER_WAY) {
       const some = Array.from({ length: UNDER_WAY }, (_, i) => {
         const text = String(Math.floor((sent + i) / TOPICS))
         return publisher.driver.publish(textMessage(topics[(sent + i) % TOPICS]!, text))
       })
       await Promise.all(some)
     }
-    for (const topic of topics) await reader.inbox.untilCount(topic, MESSAGES / TOPICS)
+    for (const topic of topics) await reader.inbox.untilCount(topic, messages / TOPICS)
     await stage.settle(reader)
-    const expected = numbers(MESSAGES / TOPICS)
+    const expected = numbers(messages / TOPICS)
     for (const topic of topics)
       expect(inPromisedOrder(reader, reader.inbox.texts(topic))).toEqual(expected)
   },

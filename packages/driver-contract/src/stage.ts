@@ -4,8 +4,7 @@ import type { DriverHarness } from './harness.ts'
 import { Inbox } from './inbox.ts'
 
 const DEFAULT_PATIENCE_MS = 10_000
-/** After so many messages went through the broker, what was under way before has arrived. */
-const SETTLING_ROUNDS = 3
+const DEFAULT_SETTLING_ROUNDS = 3
 
 /** An open driver and all that it handed over. */
 export interface OpenDriver {
@@ -69,8 +68,9 @@ export class Stage {
   /** Waits until what is under way to an open driver has arrived, wanted or not. */
   async settle({ driver, inbox }: OpenDriver): Promise<void> {
     const fence = this.topic(`fence-${++this.#fences}`)
+    const rounds = this.harness.settlingRounds ?? DEFAULT_SETTLING_ROUNDS
     await driver.subscribe(fence)
-    for (let round = 1; round <= SETTLING_ROUNDS; round++) {
+    for (let round = 1; round <= rounds; round++) {
       await driver.publish(textMessage(fence, 'fence'))
       await inbox.untilCount(fence, round)
     }

@@ -1,6 +1,7 @@
 import type { Driver } from '@asbru/core'
 import { memoryDriver } from '@asbru/driver-memory'
 import { z } from 'zod'
+import { gcpPubsub } from './drivers/gcp-pubsub.ts'
 import { nats } from './drivers/nats.ts'
 import { redis } from './drivers/redis.ts'
 
@@ -17,6 +18,7 @@ const drivers: Readonly<Record<string, DriverEntry>> = {
   memory: { keys: {}, create: () => memoryDriver() },
   nats,
   redis,
+  'gcp-pubsub': gcpPubsub,
 }
 
 /** The schema of the key `driver`: a mapping whose `name` says which other keys there are. */

@@ -1,6 +1,7 @@
 /** Writes the table of drivers in the README from what the drivers say of themselves. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Driver } from '@asbru/core'
+import { gcpPubsubDriver } from '@asbru/driver-gcp-pubsub'
 import { memoryDriver } from '@asbru/driver-memory'
 import { natsDriver } from '@asbru/driver-nats'
 import { redisDriver } from '@asbru/driver-redis'
@@ -18,9 +19,16 @@ const drivers: readonly [mode: string, driver: Driver][] = [
   ['`pubsub`', redisDriver()],
   ['`sharded`', redisDriver({ mode: 'sharded' })],
   ['`streams`', redisDriver({ mode: 'streams' })],
+  ['', gcpPubsubDriver()],
 ]
 
 const orders = { topic: 'of a topic', publisher: 'of a publisher', none: 'none' }
+
+/** Of drivers without a log that all replicas read alike. */
+const outages: Readonly<Record<string, string>> = {
+  memory: 'none: one process',
+  'gcp-pubsub': 'nothing is lost within an hour',
+}
 
 /** The README with the table as it should be. */
 export function readmeWithTable(readme: string): string {
@@ -31,7 +39,7 @@ export function readmeWithTable(readme: string): string {
 function table(): string {
   const rows = drivers.map(([mode, { name, capabilities }]) => {
     const { patterns, headers, ordering, positions } = capabilities
-    const outage = name === 'memory' ? 'none: one process' : positions ? 'nothing is lost' : '`gap`'
+    const outage = outages[name] ?? (positions ? 'nothing is lost' : '`gap`')
     return [
       `[${name}](packages/driver-${name}/README.md)`,
       mode,

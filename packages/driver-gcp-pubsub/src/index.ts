@@ -1,0 +1,1 @@
+export { gcpPubsubDriver, type GcpPubsubDriverOptions } from './gcp-pubsub-driver.ts'
