@@ -26,10 +26,6 @@ export class Health {
     this.#events = events
   }
 
-  get isDown(): boolean {
-    return this.#isDown
-  }
-
   start(): void {
     this.#lastSign = this.#lastLook = performance.now()
     this.#looking = setInterval(() => this.#look(), LOOK_EVERY_MS)

@@ -1,4 +1,4 @@
-import kafkajs, { type Message, type Producer } from 'kafkajs'
+import kafkajs, { type Message, type ProducerRecord, type RecordMetadata } from 'kafkajs'
 
 const MAX_BATCH = 1_000
 /** Far below what a broker takes at once; a larger message goes alone. */
@@ -6,18 +6,21 @@ const MAX_BATCH_BYTES = 256 * 1024
 /** How long Kafka may take to accept what was published. */
 const SEND_TIMEOUT_MS = 5_000
 
+/** Sends a batch, and returns where it was put. */
+export type Produce = (batch: ProducerRecord) => Promise<RecordMetadata[]>
+
 /**
  * Sends to one Kafka topic, in the order of the calls: one request at a time, with all that came while
  * the one before was under way.
  */
 export class Outbox {
-  readonly #producer: Producer
+  readonly #produce: Produce
   readonly #topic: string
   #waiting: Waiting[] = []
   #isSending = false
 
-  constructor(producer: Producer, topic: string) {
-    this.#producer = producer
+  constructor(produce: Produce, topic: string) {
+    this.#produce = produce
     this.#topic = topic
   }
 
@@ -59,7 +62,7 @@ export class Outbox {
   }
 
   async #sendBatch(messages: Message[]): Promise<void> {
-    const sending = this.#producer.send({ topic: this.#topic, messages, timeout: SEND_TIMEOUT_MS })
+    const sending = this.#produce({ topic: this.#topic, messages, timeout: SEND_TIMEOUT_MS })
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(

@@ -1,14 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import type { OpenOptions, OutgoingMessage, Receiver } from '@asbru/core'
-import kafkajs, { type Batch, type Producer } from 'kafkajs'
+import { type OpenOptions, type OutgoingMessage, type Receiver, TopicSet } from '@asbru/core'
+import kafkajs, { type Batch } from 'kafkajs'
 import type { Clients } from './clients.ts'
 import { Health } from './health.ts'
 import { type CreateOptions, type Ends, KafkaTopics } from './kafka-topics.ts'
-import { Outbox } from './outbox.ts'
 import { PartitionLog } from './partition-log.ts'
+import { Publisher } from './publisher.ts'
 import { Reader } from './reader.ts'
 import type { Routes } from './routes.ts'
-import { TopicSet } from './topic-set.ts'
 
 /** What a {@link Session} works with. */
 export interface SessionOptions {
@@ -33,12 +32,11 @@ export class Session {
   readonly #options: SessionOptions
   readonly #kafka: KafkaTopics
   readonly #reader: Reader
+  readonly #publisher: Publisher
   readonly #health: Health
   readonly #logs = new Map<string, PartitionLog>()
-  readonly #outboxes = new Map<string, Outbox>()
   readonly #groupsLeft = new Set<Promise<void>>()
   readonly #stopping = new AbortController()
-  #producer: Producer | undefined
   #clusterId = ''
   #verifying: Promise<void> | undefined
 
@@ -46,6 +44,7 @@ export class Session {
     const { clients, routes, create, groupPrefix, receiver, open } = options
     this.#options = options
     this.#kafka = new KafkaTopics(clients.writing, routes, create)
+    this.#publisher = new Publisher(clients.writing)
     this.#health = new Health({
       status: (status) => receiver.status(status),
       silent: () => clients.drop(),
@@ -92,13 +91,7 @@ export class Session {
 
   async publish(message: OutgoingMessage): Promise<void> {
     const { routes } = this.#options
-    const to = routes.kafkaTopicOf(message.topic)
-    let outbox = this.#outboxes.get(to)
-    if (outbox === undefined) {
-      outbox = new Outbox(this.#producer!, to)
-      this.#outboxes.set(to, outbox)
-    }
-    await outbox.send(routes.recordOf(message))
+    await this.#publisher.send(routes.kafkaTopicOf(message.topic), routes.recordOf(message))
   }
 
   /** Resolves once nothing more is handed over, and what was made for reading is gone if the broker answers. */
@@ -106,7 +99,7 @@ export class Session {
     this.#stopping.abort()
     this.#health.stop()
     const end = async (): Promise<void> => {
-      await Promise.all([this.#reader.stop(), this.#producer?.disconnect()])
+      await Promise.all([this.#reader.stop(), this.#publisher.stop()])
       await Promise.all(this.#groupsLeft)
       await this.#verifying
       await this.#kafka.close()
@@ -130,7 +123,7 @@ export class Session {
   }
 
   async #begin(): Promise<void> {
-    const { clients, routes, create } = this.#options
+    const { routes, create } = this.#options
     const present = await this.#kafka.present()
     const absent = routes.fixed.find((topic) => !present.includes(topic))
     if (absent !== undefined && create === undefined)
@@ -139,12 +132,7 @@ export class Session {
     for (const topic of present)
       for (const [partition, { high }] of await this.#kafka.ends(topic))
         this.#logOf(topic, partition).restart(high)
-    this.#producer ??= clients.writing.producer({
-      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-      metadataMaxAge: 5_000,
-      allowAutoTopicCreation: false,
-    })
-    await this.#producer.connect()
+    await this.#publisher.start()
     await this.#reader.follow(present)
   }
 
@@ -165,6 +153,7 @@ export class Session {
       if (await this.#isReadable(log, batch)) this.#handOver(log, batch)
     } catch {
       // It could not be compared now, and is read again.
+      await wait(RETRY_MS)
       this.#reader.seek(log)
     }
   }
@@ -194,7 +183,7 @@ export class Session {
       if (offset < from) continue
       const topic = routes.topicOf(batch.topic, record)
       if (signal.aborted) return
-      if (topic === undefined || !this.topics.wants(topic)) continue
+      if (topic === undefined || !this.topics.delivers(topic)) continue
       receiver.message({ ...routes.messageOf(topic, record), position: log.positionOf(offset) })
     }
     log.read(batch.messages.at(-1)!, Number(batch.lastOffset()))
@@ -212,7 +201,7 @@ export class Session {
     while (!signal.aborted) {
       try {
         await wait(VERIFY_EVERY_MS, undefined, { ref: false, signal })
-        if (!this.#health.isDown) await this.#verify()
+        await this.#verify()
       } catch {
         // The broker is out of reach, or a topic is being made: the next time will tell.
       }
@@ -232,9 +221,11 @@ export class Session {
           this.#changed(log, now)
       }
     }
-    const followed = new Set(this.#reader.topics)
-    if (followed.size !== present.length || present.some((topic) => !followed.has(topic)))
-      await this.#reader.follow(present)
+    const followed = this.#reader.topics
+    const gone = followed.some((topic) => !present.includes(topic))
+    if (!gone && followed.length === present.length) return
+    await this.#reader.follow(present)
+    if (gone) await this.#publisher.renew()
   }
 
   #leaveGroup(groupId: string): void {
