@@ -48,24 +48,29 @@ describe.each(selectedBrokers().filter((name) => drivers.includes(name)))('%s-co
     }
   })
 
-  test('clients of the load balancer go on while a relay is killed', { timeout }, async () => {
-    const [one, other] = await startRelays(broker)
-    const origin = await balance(one, other)
-    const clients = await Promise.all(
-      [1, 2].map(() => listen(new URL('/events?topic=orders.**', origin))),
-    )
-    // One on each, whichever is whose.
-    expect(await Promise.all([one, other].map(connections))).toEqual([1, 1])
-    publish(broker)
-    for (const { first } of clients) await first(2)
-    one.asbru.signal('SIGKILL')
-    for (const { first } of clients) await first(8)
-    expect(await connections(other)).toBe(2)
-    for (const { numbers, gaps } of clients) {
-      const missing = numbers.filter((number, i) => i > 0 && number !== numbers[i - 1]! + 1)
-      expect({ missing, gaps }).toEqual({ missing: [], gaps: [] })
-    }
-  })
+  test(
+    'clients of the load balancer go on when a relay is killed, and are told what may be missing',
+    { timeout },
+    async () => {
+      const [one, other] = await startRelays(broker)
+      const origin = await balance(one, other)
+      const clients = await Promise.all(
+        [1, 2].map(() => listen(new URL('/events?topic=orders.**', origin))),
+      )
+      // One on each, whichever is whose.
+      expect(await Promise.all([one, other].map(connections))).toEqual([1, 1])
+      publish(broker)
+      for (const { first } of clients) await first(2)
+      one.asbru.signal('SIGKILL')
+      for (const { first } of clients) await first(8)
+      expect(await connections(other)).toBe(2)
+      for (const { numbers, gaps } of clients) {
+        expect(numbers).toEqual(numbers.toSorted((a, b) => a - b))
+        const isWhole = numbers.every((number, i) => number === numbers[0]! + i)
+        expect(isWhole || gaps.length > 0).toBe(true)
+      }
+    },
+  )
 
   test.each(commandsOf(name, 'curl'))('%s prints orders', { timeout }, async (line) => {
     const origin = await balance(...(await startRelays(broker)))
