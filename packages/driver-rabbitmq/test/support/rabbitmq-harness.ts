@@ -1,0 +1,71 @@
+import { Buffer } from 'node:buffer'
+import { type Broker, startBroker, startProxy, type TcpProxy } from '@asbru/brokers'
+import type { OutgoingMessage } from '@asbru/core'
+import type { DriverHarness } from '@asbru/driver-contract'
+import { rabbitmqDriver, type RabbitmqDriverOptions } from '@asbru/driver-rabbitmq'
+import { type ConfirmChannel, connect, type RecoveringChannelModel } from 'amqplib'
+import { afterAll } from 'vitest'
+
+/** A RabbitMQ for the tests of one file, and a proxy before it. */
+export interface RabbitmqUnderTest {
+  readonly broker: Broker
+  readonly proxy: TcpProxy
+  /** What a driver connects to: the proxy. */
+  readonly url: string
+  /** Of any other program: past the proxy. */
+  readonly plain: RecoveringChannelModel
+  /** A channel of it. */
+  readonly channel: ConfirmChannel
+  /** Publishes as any other program would. */
+  readonly publishPlain: (message: OutgoingMessage) => Promise<void>
+}
+
+/** Starts a RabbitMQ that ends with the tests of the file. */
+export async function rabbitmqUnderTest(): Promise<RabbitmqUnderTest> {
+  const broker = await startBroker('rabbitmq')
+  const proxy = await startProxy(broker)
+  const plain = await connect(broker.url, {
+    noDelay: true,
+    recovery: { initialDelay: 100, maxDelay: 500 },
+  })
+  plain.on('error', () => {})
+  const channel = await plain.createConfirmChannel()
+  await channel.assertExchange('asbru', 'topic', { durable: true })
+  afterAll(async () => {
+    await plain.close()
+    await proxy.stop()
+    await broker.stop()
+  })
+  return {
+    broker,
+    proxy,
+    url: `amqp://guest:guest@127.0.0.1:${proxy.port}`,
+    plain,
+    channel,
+    async publishPlain({ topic, payload, event, id }) {
+      channel.publish('asbru', topic, Buffer.from(payload), {
+        ...(event !== undefined && { headers: { 'asbru-event': event } }),
+        ...(id !== undefined && { messageId: id }),
+      })
+      await channel.waitForConfirms()
+    },
+  }
+}
+
+/** What the contract suite needs, for one mode. */
+export function rabbitmqHarness(
+  { proxy, url, publishPlain }: RabbitmqUnderTest,
+  name: string,
+  options: RabbitmqDriverOptions,
+): DriverHarness {
+  return {
+    name: `rabbitmq ${name}`,
+    create: async () => ({
+      driver: rabbitmqDriver({ connection: url, startTimeoutMs: 1_000, ...options }),
+      dispose: async () => {},
+    }),
+    publishPlain,
+    breakConnection: async () => proxy.cut(),
+    restoreConnection: async () => proxy.resume(),
+  }
+}
