@@ -2,6 +2,7 @@ import type { Driver } from '@asbru/core'
 import { memoryDriver } from '@asbru/driver-memory'
 import { z } from 'zod'
 import { gcpPubsub } from './drivers/gcp-pubsub.ts'
+import { kafka } from './drivers/kafka.ts'
 import { nats } from './drivers/nats.ts'
 import { redis } from './drivers/redis.ts'
 
@@ -16,6 +17,7 @@ export interface DriverEntry {
 /** All drivers that configuration can name. A further one needs its line here, and nothing else. */
 const drivers: Readonly<Record<string, DriverEntry>> = {
   memory: { keys: {}, create: () => memoryDriver() },
+  kafka,
   nats,
   redis,
   'gcp-pubsub': gcpPubsub,

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Driver } from '@asbru/core'
 import { gcpPubsubDriver } from '@asbru/driver-gcp-pubsub'
+import { kafkaDriver } from '@asbru/driver-kafka'
 import { memoryDriver } from '@asbru/driver-memory'
 import { natsDriver } from '@asbru/driver-nats'
 import { redisDriver } from '@asbru/driver-redis'
@@ -19,6 +20,7 @@ const drivers: readonly [mode: string, driver: Driver][] = [
   ['`pubsub`', redisDriver()],
   ['`sharded`', redisDriver({ mode: 'sharded' })],
   ['`streams`', redisDriver({ mode: 'streams' })],
+  ['', kafkaDriver()],
   ['', gcpPubsubDriver()],
 ]
 
