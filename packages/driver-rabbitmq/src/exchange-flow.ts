@@ -1,4 +1,10 @@
-import type { GapReason, OpenOptions, Receiver, TopicPattern } from '@asbru/core'
+import {
+  type GapReason,
+  type OpenOptions,
+  type Receiver,
+  type TopicPattern,
+  TopicSet,
+} from '@asbru/core'
 import { type Channel, type ConsumeMessage, IllegalOperationError } from 'amqplib'
 import { Acks } from './acks.ts'
 import { Bindings } from './bindings.ts'
@@ -7,7 +13,6 @@ import type { Flow, Ground } from './flow.ts'
 import { HandedOver } from './handed-over.ts'
 import { incoming, printOf } from './message.ts'
 import { type QueueOptions, ReplicaQueue } from './replica-queue.ts'
-import { TopicSet } from './topic-set.ts'
 
 /** What an {@link ExchangeFlow} works with. */
 export interface ExchangeFlowOptions {

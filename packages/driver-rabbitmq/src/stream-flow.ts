@@ -1,11 +1,10 @@
-import type { GapReason, Receiver, TopicPattern } from '@asbru/core'
+import { type GapReason, type Receiver, type TopicPattern, TopicSet } from '@asbru/core'
 import type { ConsumeMessage } from 'amqplib'
 import { Acks } from './acks.ts'
 import type { Channels } from './channels.ts'
 import type { Flow, Ground } from './flow.ts'
 import { incoming, printOf } from './message.ts'
 import { offsetOf, type StreamOptions, StreamQueue } from './stream-queue.ts'
-import { TopicSet } from './topic-set.ts'
 
 /** What a {@link StreamFlow} works with. */
 export interface StreamFlowOptions {
