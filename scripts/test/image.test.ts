@@ -66,7 +66,7 @@ describe('what the commands of the Dockerfile make in a copy of the repository',
     expect(Object.keys(devDependencies)).not.toHaveLength(0)
     expect(globSync('**/*.node', { cwd: layout })).toEqual([])
     expect(
-      globSync('app/node_modules/.pnpm/{typescript,vitest,@types+node}@*', { cwd: layout }),
+      globSync('app/node_modules/.pnpm/{typescript,vitest,oxlint}@*', { cwd: layout }),
     ).toEqual([])
   })
 
