@@ -1,4 +1,10 @@
-import kafkajs, { type Kafka, type Message, type Producer } from 'kafkajs'
+import kafkajs, {
+  type Kafka,
+  type Message,
+  type Producer,
+  type ProducerRecord,
+  type RecordMetadata,
+} from 'kafkajs'
 import { Outbox } from './outbox.ts'
 
 /** Publishes to any Kafka topic, each in the order of the calls. */
@@ -6,6 +12,7 @@ export class Publisher {
   readonly #client: Kafka
   readonly #outboxes = new Map<string, Outbox>()
   #producer: Producer
+  #renewing: Promise<void> | undefined
 
   constructor(client: Kafka) {
     this.#client = client
@@ -20,23 +27,40 @@ export class Publisher {
   send(kafkaTopic: string, message: Message): Promise<void> {
     let outbox = this.#outboxes.get(kafkaTopic)
     if (outbox === undefined) {
-      outbox = new Outbox((batch) => this.#producer.send(batch), kafkaTopic)
+      outbox = new Outbox((batch) => this.#produce(batch), kafkaTopic)
       this.#outboxes.set(kafkaTopic, outbox)
     }
     return outbox.send(message)
   }
 
-  /** Is due when a Kafka topic is gone: the producer would ask for it, and so fail, with every other one. */
-  async renew(): Promise<void> {
-    const next = this.#newProducer()
-    await next.connect()
-    const left = this.#producer
-    this.#producer = next
-    await left.disconnect()
-  }
-
   async stop(): Promise<void> {
     await this.#producer.disconnect()
+  }
+
+  async #produce(batch: ProducerRecord): Promise<RecordMetadata[]> {
+    const producer = this.#producer
+    try {
+      return await producer.send(batch)
+    } catch (error) {
+      // A producer that once sent to a Kafka topic that is gone asks for it, and so fails, with every other one.
+      if (!isOfMissingTopic(error)) throw error
+      if (this.#producer === producer) this.#renewing ??= this.#renew()
+      await this.#renewing
+      return this.#producer.send(batch)
+    }
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      const next = this.#newProducer()
+      await next.connect()
+      const left = this.#producer
+      this.#producer = next
+      // It waits for what is under way.
+      left.disconnect().catch(() => {})
+    } finally {
+      this.#renewing = undefined
+    }
   }
 
   #newProducer(): Producer {
@@ -46,4 +70,11 @@ export class Publisher {
       allowAutoTopicCreation: false,
     })
   }
+}
+
+function isOfMissingTopic(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if (cause instanceof kafkajs.KafkaJSProtocolError)
+      return cause.type === 'UNKNOWN_TOPIC_OR_PARTITION'
+  return false
 }

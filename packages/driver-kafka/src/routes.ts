@@ -61,12 +61,12 @@ export class Routes {
   }
 
   recordOf({ topic, payload, event, id }: OutgoingMessage): Message {
-    const isNamed = !this.#isOneToOne || topic.startsWith('asbru.')
     return {
-      key: isNamed ? topic : null,
+      // The same key, so the same partition, so in order.
+      key: topic,
       value: Buffer.from(payload),
       headers: {
-        ...(isNamed && { 'asbru-topic': topic }),
+        'asbru-topic': topic,
         ...(event !== undefined && { 'asbru-event': event }),
         ...(id !== undefined && { 'asbru-id': id }),
       },

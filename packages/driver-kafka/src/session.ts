@@ -222,10 +222,9 @@ export class Session {
       }
     }
     const followed = this.#reader.topics
-    const gone = followed.some((topic) => !present.includes(topic))
-    if (!gone && followed.length === present.length) return
+    const isSame = followed.length === present.length
+    if (isSame && present.every((topic) => followed.includes(topic))) return
     await this.#reader.follow(present)
-    if (gone) await this.#publisher.renew()
   }
 
   #leaveGroup(groupId: string): void {

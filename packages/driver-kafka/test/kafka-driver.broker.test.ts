@@ -101,6 +101,16 @@ test('reads Kafka topics as topics of their own, by a list', async () => {
   await expect(refused).rejects.toThrow('There is no Kafka topic for orders.44')
 })
 
+test('keeps the order of what it publishes to a Kafka topic with several partitions', async () => {
+  const options = { connection, topics: ['sorted'], topicFrom: 'kafka-topic' } as const
+  const reader = await opened(options, 'sorted')
+  const numbers = Array.from({ length: 100 }, (_, i) => i)
+  const payloads = numbers.map((number) => bytes(number))
+  await Promise.all(payloads.map((payload) => reader.driver.publish({ topic: 'sorted', payload })))
+  await until(() => reader.messages.length === 100)
+  expect(reader.numbers).toEqual(numbers)
+})
+
 test('finds Kafka topics by a regular expression, also those that are made later', async () => {
   await admin.createTopics({ topics: [{ topic: 'found.1', numPartitions: 1 }] })
   const reader = await opened({ connection, topics: /^found\./g, topicFrom: 'kafka-topic' }, '**')

@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import kafkajs from 'kafkajs'
 import { afterEach, expect, test } from 'vitest'
 import { kafkaUnderTest, throughProxy } from './support/kafka-harness.ts'
 import { bytes, opened, until } from './support/opened.ts'
@@ -69,4 +70,22 @@ test('works over a slow link', async () => {
   await reader.driver.publish({ topic: 'slow.news', payload: bytes('hello') })
   await until(() => reader.all.includes('hello'))
   expect(reader.all).toEqual(['connected', 'hello'])
+})
+
+test('makes another consumer in the place of one that gave up, and goes on where it was', async () => {
+  const logLevel = kafkajs.logLevel.NOTHING
+  const client = new kafkajs.Kafka({ ...connection, logLevel, retry: { retries: 0 } })
+  const reader = await opened({ client }, 'counted')
+  const stream = steadyStream(producer, 'counted')
+  await until(() => reader.messages.length > 10)
+  proxy.cut()
+  await until(() => reader.told('reconnecting') === 1)
+  expect(reader.statuses.find(({ type }) => type === 'reconnecting')).toHaveProperty('error')
+  await wait(1_000)
+  proxy.resume()
+  await until(() => reader.told('connected') === 2)
+  await stream.stop()
+  await until(() => reader.messages.length >= stream.accepted.length)
+  expect(reader.numbers).toEqual(stream.accepted)
+  expect(reader.gaps).toEqual([])
 })
