@@ -2,7 +2,7 @@ import { type Driver, type Receiver, TopicSet } from '@asbru/core'
 import { Link, type PubsubSource } from './link.ts'
 import { incoming } from './message.ts'
 import { Session } from './session.ts'
-import { isPassing } from './status-code.ts'
+import { isNotFound, isPassing } from './status-code.ts'
 
 /** What a {@link gcpPubsubDriver} may be told. */
 export type GcpPubsubDriverOptions = PubsubSource & {
@@ -69,13 +69,12 @@ export function gcpPubsubDriver(options: GcpPubsubDriverOptions = {}): Driver {
     async open(to, openOptions) {
       if (closing !== undefined) throw new Error('The gcp-pubsub driver was closed.')
       receiver = to
-      const patience = startTimeoutMs === 0 ? timeoutMs : Math.min(timeoutMs, startTimeoutMs)
       const link = new Link({ ...source, topic: pubsubTopic, timeoutMs })
       const session = new Session({
         ...openOptions,
         link,
         create,
-        timeoutMs: patience,
+        timeoutMs,
         receiver: to,
         onMessage(message) {
           const received = incoming(message, otherTopic)
@@ -108,7 +107,7 @@ export function gcpPubsubDriver(options: GcpPubsubDriverOptions = {}): Driver {
       try {
         await link.publish(message)
       } catch (error) {
-        if (isPassing(error)) session.doubt()
+        if (isPassing(error) || isNotFound(error)) session.doubt()
         throw error
       }
     },

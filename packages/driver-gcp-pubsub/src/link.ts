@@ -1,6 +1,7 @@
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises'
 import type { OutgoingMessage } from '@asbru/core'
 import { type ClientConfig, type PublishOptions, PubSub, type Topic } from '@google-cloud/pubsub'
+import { once } from './call-options.ts'
 import { outgoing } from './message.ts'
 import { codeOf, StatusCode } from './status-code.ts'
 
@@ -89,7 +90,7 @@ export class Link {
   /** Rejects if the connection that publishes gets no answer; any answer will do. */
   async reachToPublish(): Promise<void> {
     try {
-      await this.#topic.getMetadata({ timeout: this.#options.timeoutMs, retry: null! })
+      await this.#topic.getMetadata(once(this.#options.timeoutMs))
     } catch (error) {
       const code = codeOf(error)
       if (code === StatusCode.unavailable || code === StatusCode.deadlineExceeded) throw error

@@ -46,7 +46,7 @@ export function incoming(
   }
 }
 
-/** A slice of a large chunk of the network would keep all of it. */
+/** A slice of a large chunk of the network would keep all of it; `slice` of a Buffer is no copy. */
 function ownBytes(data: Uint8Array): Uint8Array {
-  return data.buffer.byteLength > 2 * data.byteLength ? data.slice() : data
+  return data.buffer.byteLength > 2 * data.byteLength ? new Uint8Array(data) : data
 }

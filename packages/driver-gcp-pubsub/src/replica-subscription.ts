@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { OpenOptions } from '@asbru/core'
 import { Duration, type Message, type Subscription } from '@google-cloud/pubsub'
+import { once } from './call-options.ts'
 import { janitorLabels } from './janitor.ts'
 import type { Link } from './link.ts'
-import { codeOf, StatusCode } from './status-code.ts'
+import { codeOf, isNotFound, StatusCode } from './status-code.ts'
 
 /** How long Pub/Sub keeps what a replica has not fetched, in milliseconds. */
 export const RETENTION_MS = 3_600_000
@@ -28,11 +29,14 @@ export interface ReplicaSubscriptionOptions extends OpenOptions {
 /** The subscription of this replica, which gets all messages of the Pub/Sub topic. */
 export class ReplicaSubscription {
   readonly name: string
+  /** How long Pub/Sub may take to answer. */
+  timeoutMs: number
   readonly #options: ReplicaSubscriptionOptions
   #listening: Subscription | undefined
 
   constructor(options: ReplicaSubscriptionOptions) {
     this.#options = options
+    this.timeoutMs = options.timeoutMs
     this.name = subscriptionName(options)
   }
 
@@ -47,8 +51,8 @@ export class ReplicaSubscription {
       await this.#make()
     } catch (error) {
       if (codeOf(error) === StatusCode.alreadyExists) return
-      if (codeOf(error) !== StatusCode.notFound || !create) throw error
-      await link.topic.create(this.#callOptions).catch(unlessCode(StatusCode.alreadyExists))
+      if (!isNotFound(error) || !create) throw error
+      await link.topic.create(once(this.timeoutMs)).catch(unlessCode(StatusCode.alreadyExists))
       await this.#make().catch(unlessCode(StatusCode.alreadyExists))
     }
   }
@@ -56,10 +60,10 @@ export class ReplicaSubscription {
   /** Whether it is there and gets messages; rejects if nobody answers. One whose topic was deleted is removed. */
   async holds(): Promise<boolean> {
     try {
-      const [{ topic, detached }] = await this.#handle().getMetadata(this.#callOptions)
+      const [{ topic, detached }] = await this.#handle().getMetadata(once(this.timeoutMs))
       if (topic !== DELETED_TOPIC && !detached) return true
     } catch (error) {
-      if (codeOf(error) === StatusCode.notFound) return false
+      if (isNotFound(error)) return false
       throw error
     }
     await this.remove()
@@ -69,7 +73,7 @@ export class ReplicaSubscription {
   /** Tells the janitors of other replicas that this one lives. */
   async beat(): Promise<void> {
     const { namespace } = this.#options
-    await this.#handle().setMetadata({ labels: janitorLabels(namespace) }, this.#callOptions)
+    await this.#handle().setMetadata({ labels: janitorLabels(namespace) }, once(this.timeoutMs))
   }
 
   listen(): void {
@@ -107,9 +111,8 @@ export class ReplicaSubscription {
   }
 
   /** Removes it, so that Pub/Sub keeps nothing for this replica. */
-  async remove(timeoutMs: number = this.#options.timeoutMs): Promise<void> {
-    const callOptions = { ...this.#callOptions, timeout: timeoutMs }
-    await this.#handle().delete(callOptions).catch(unlessCode(StatusCode.notFound))
+  async remove(timeoutMs: number = this.timeoutMs): Promise<void> {
+    await this.#handle().delete(once(timeoutMs)).catch(unlessCode(StatusCode.notFound))
   }
 
   async #make(): Promise<void> {
@@ -120,17 +123,12 @@ export class ReplicaSubscription {
       messageRetentionDuration: RETENTION_MS / 1_000,
       expirationPolicy: { ttl: { seconds: DAY_S } },
       labels: janitorLabels(namespace),
-      gaxOpts: this.#callOptions,
+      gaxOpts: once(this.timeoutMs),
     })
   }
 
   #handle(): Subscription {
     return this.#options.link.pubsub.subscription(this.name)
-  }
-
-  /** The driver calls again by itself, and wants the reason. */
-  get #callOptions(): { timeout: number; retry: never } {
-    return { timeout: this.#options.timeoutMs, retry: null! }
   }
 }
 

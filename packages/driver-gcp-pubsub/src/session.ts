@@ -1,11 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { OpenOptions, Receiver } from '@asbru/core'
 import type { Message } from '@google-cloud/pubsub'
+import { once } from './call-options.ts'
 import { BEAT_MS, Janitor, SWEEP_MS } from './janitor.ts'
 import type { Link } from './link.ts'
 import { RecentIds } from './recent-ids.ts'
 import { ReplicaSubscription, RETENTION_MS } from './replica-subscription.ts'
-import { codeOf, isPassing, StatusCode } from './status-code.ts'
+import { codeOf, isNotFound, isPassing, StatusCode } from './status-code.ts'
 
 /** What a {@link Session} works with. */
 export interface SessionOptions extends OpenOptions {
@@ -42,7 +43,7 @@ export class Session {
   #watching: Promise<void> | undefined
 
   constructor(options: SessionOptions) {
-    const { link } = options
+    const { link, timeoutMs } = options
     this.#options = options
     this.#subscription = new ReplicaSubscription({
       ...options,
@@ -56,10 +57,10 @@ export class Session {
     this.#janitor = new Janitor({
       namespace: options.namespace,
       async list() {
-        const [subscriptions] = await link.pubsub.getSubscriptions()
+        const [subscriptions] = await link.pubsub.getSubscriptions({ gaxOpts: once(timeoutMs) })
         return subscriptions.map(({ name, metadata }) => ({ name, labels: metadata?.labels ?? {} }))
       },
-      remove: async (name) => void (await link.pubsub.subscription(name).delete()),
+      remove: async (name) => void (await link.pubsub.subscription(name).delete(once(timeoutMs))),
     })
   }
 
@@ -91,6 +92,7 @@ export class Session {
   async #start(timeoutMs: number): Promise<void> {
     const { link, receiver } = this.#options
     const end = timeoutMs === 0 ? Infinity : performance.now() + timeoutMs
+    if (timeoutMs > 0) this.#subscription.timeoutMs = Math.min(this.#options.timeoutMs, timeoutMs)
     for (let delay = FIRST_RETRY_MS; ; delay = Math.min(2 * delay, MAX_RETRY_MS)) {
       try {
         await link.prepare()
@@ -106,6 +108,7 @@ export class Session {
       }
     }
     this.#over.signal.throwIfAborted()
+    this.#subscription.timeoutMs = this.#options.timeoutMs
     this.#heard = performance.now()
     this.#subscription.listen()
     receiver.status({ type: 'connected' })
@@ -167,7 +170,8 @@ export class Session {
     let error = fault
     for (let delay = FIRST_RETRY_MS; !signal.aborted; delay = Math.min(2 * delay, MAX_RETRY_MS)) {
       if (isTimeout(error)) await this.#replaceClient()
-      const pause = error === undefined || isPassing(error) ? delay : REFUSED_RETRY_MS
+      const isRefused = error !== undefined && !isPassing(error) && !isNotFound(error)
+      const pause = isRefused ? REFUSED_RETRY_MS : delay
       await wait(pause, undefined, { signal }).catch(() => {})
       if (signal.aborted) return
       try {

@@ -28,3 +28,8 @@ export function codeOf(error: unknown): unknown {
 export function isPassing(error: unknown): boolean {
   return passing.has(codeOf(error))
 }
+
+/** Whether something that the driver has made is not there any more. */
+export function isNotFound(error: unknown): boolean {
+  return codeOf(error) === StatusCode.notFound
+}
