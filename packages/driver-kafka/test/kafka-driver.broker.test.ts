@@ -138,6 +138,28 @@ test('goes on with its other Kafka topics when one is deleted', { timeout: 60_00
   expect(reader.messages).toHaveLength(4)
 })
 
+test(
+  'makes a Kafka topic again that is deleted, and tells a gap',
+  { timeout: 60_000 },
+  async () => {
+    const reader = await opened({ connection, topics: ['again'] }, 'news')
+    const publish = (text: string): Promise<void> =>
+      reader.driver.publish({ topic: 'news', payload: bytes(text) })
+    for (const text of ['1', '2', '3']) await publish(text)
+    await until(() => reader.messages.length === 3)
+    await admin.deleteTopics({ topics: ['again'] })
+    await until(() => reader.told('gap log-changed') === 1, 30_000)
+    await until(() =>
+      publish('4').then(
+        () => true,
+        () => false,
+      ),
+    )
+    await until(() => reader.all.includes('4'))
+    expect(reader.numbers).toEqual([1, 2, 3, 4])
+  },
+)
+
 test('reads through a client that exists, and leaves it alone', async () => {
   const client = new kafkajs.Kafka({ brokers: [broker.url], logLevel: kafkajs.logLevel.NOTHING })
   const reader = await opened({ client }, 'news')
