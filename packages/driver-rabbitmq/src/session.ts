@@ -94,8 +94,11 @@ export class Session {
     const ground = this.#ground
     this.#ground = undefined
     if (ground !== undefined) {
+      // The end of the queue ends its consumer, which is no loss now.
+      this.#channels = undefined
       await ground.publisher.settle()
       await within(this.#flow.stop(ground), FAREWELL_MS).catch(() => {})
+      await ground.channels.close()
     }
     await this.#leave()
     await this.#link.close()

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { gcpPubsub } from './drivers/gcp-pubsub.ts'
 import { kafka } from './drivers/kafka.ts'
 import { nats } from './drivers/nats.ts'
+import { rabbitmq } from './drivers/rabbitmq.ts'
 import { redis } from './drivers/redis.ts'
 
 /** A driver as the command knows it. */
@@ -19,6 +20,7 @@ const drivers: Readonly<Record<string, DriverEntry>> = {
   memory: { keys: {}, create: () => memoryDriver() },
   kafka,
   nats,
+  rabbitmq,
   redis,
   'gcp-pubsub': gcpPubsub,
 }

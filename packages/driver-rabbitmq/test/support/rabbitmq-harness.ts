@@ -22,7 +22,7 @@ export interface RabbitmqUnderTest {
 
 /** Starts a RabbitMQ that ends with the tests of the file. */
 export async function rabbitmqUnderTest(): Promise<RabbitmqUnderTest> {
-  const broker = await startBroker('rabbitmq')
+  const broker = await startBroker('rabbitmq', { plugins: ['rabbitmq_management'] })
   const proxy = await startProxy(broker)
   const plain = await connect(broker.url, {
     noDelay: true,
@@ -68,4 +68,24 @@ export function rabbitmqHarness(
     breakConnection: async () => proxy.cut(),
     restoreConnection: async () => proxy.resume(),
   }
+}
+
+/** The queues of all bindings to an exchange. */
+export async function bindingsOf(broker: Broker, exchange: string): Promise<string[]> {
+  const path = `exchanges/%2F/${exchange}/bindings/source`
+  return ((await ask(broker, path)) as { destination: string }[]).map(
+    ({ destination }) => destination,
+  )
+}
+
+/** The names of all queues. */
+export async function queuesOf(broker: Broker): Promise<string[]> {
+  return ((await ask(broker, 'queues')) as { name: string }[]).map(({ name }) => name)
+}
+
+async function ask({ ports }: Broker, path: string): Promise<unknown> {
+  const answer = await fetch(`http://127.0.0.1:${ports['management']}/api/${path}`, {
+    headers: { authorization: `Basic ${btoa('guest:guest')}` },
+  })
+  return answer.json()
 }

@@ -5,6 +5,7 @@ import { gcpPubsubDriver } from '@asbru/driver-gcp-pubsub'
 import { kafkaDriver } from '@asbru/driver-kafka'
 import { memoryDriver } from '@asbru/driver-memory'
 import { natsDriver } from '@asbru/driver-nats'
+import { rabbitmqDriver } from '@asbru/driver-rabbitmq'
 import { redisDriver } from '@asbru/driver-redis'
 
 /** The README of the project. */
@@ -17,6 +18,8 @@ const drivers: readonly [mode: string, driver: Driver][] = [
   ['', memoryDriver()],
   ['core subjects', natsDriver()],
   ['JetStream', natsDriver({ jetstream: { stream: 'ASBRU' } })],
+  ['exchange', rabbitmqDriver()],
+  ['stream', rabbitmqDriver({ stream: { name: 'asbru' } })],
   ['`pubsub`', redisDriver()],
   ['`sharded`', redisDriver({ mode: 'sharded' })],
   ['`streams`', redisDriver({ mode: 'streams' })],
