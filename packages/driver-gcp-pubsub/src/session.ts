@@ -20,6 +20,7 @@ export interface SessionOptions extends OpenOptions {
 
 /** After so long without a message, Pub/Sub is asked whether the subscription holds. */
 const CHECK_MS = 10_000
+const LOOK_MS = 5_000
 const FIRST_RETRY_MS = 100
 const MAX_RETRY_MS = 1_000
 /** Between attempts that only a person can help, such as after a permission was taken away. */
@@ -113,7 +114,7 @@ export class Session {
     this.#subscription.listen()
     receiver.status({ type: 'connected' })
     this.#work = Promise.all([
-      this.#every(CHECK_MS, () => this.#look()),
+      this.#every(LOOK_MS, () => this.#look()),
       this.#every(BEAT_MS, () => this.#subscription.beat()),
       this.#every(SWEEP_MS, () => this.#janitor.sweep()),
     ])
