@@ -1,19 +1,12 @@
 import type { Driver } from '@asbru/core'
 import { memoryDriver } from '@asbru/driver-memory'
 import { z } from 'zod'
+import type { DriverEntry } from './drivers/driver-entry.ts'
 import { gcpPubsub } from './drivers/gcp-pubsub.ts'
 import { kafka } from './drivers/kafka.ts'
 import { nats } from './drivers/nats.ts'
 import { rabbitmq } from './drivers/rabbitmq.ts'
 import { redis } from './drivers/redis.ts'
-
-/** A driver as the command knows it. */
-export interface DriverEntry {
-  /** The keys that `driver` takes from configuration, `name` apart. */
-  readonly keys: z.ZodRawShape
-  /** Makes it from keys that were checked. May load its package first. */
-  readonly create: (keys: Readonly<Record<string, unknown>>) => Driver | Promise<Driver>
-}
 
 /** All drivers that configuration can name. A further one needs its line here, and nothing else. */
 const drivers: Readonly<Record<string, DriverEntry>> = {

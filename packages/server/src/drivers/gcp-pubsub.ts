@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { DriverEntry } from '../drivers.ts'
+import { brokerKeys, type DriverEntry } from './driver-entry.ts'
 
 const shape = {
   projectId: z
@@ -31,18 +31,7 @@ const shape = {
     .record(z.string(), z.unknown())
     .exactOptional()
     .describe('Further options of the client of Pub/Sub, such as keyFilename; in a file only.'),
-  create: z
-    .boolean()
-    .exactOptional()
-    .describe('Whether a Pub/Sub topic that is absent is made.')
-    .meta({ defaultText: 'true' }),
-  startTimeoutMs: z
-    .int()
-    .min(0)
-    .max(2 ** 31 - 1)
-    .exactOptional()
-    .describe('How long a start waits for a service that is out of reach; 0 for ever.')
-    .meta({ defaultText: '10000' }),
+  ...brokerKeys,
 }
 
 /** Google Cloud Pub/Sub, whose client is loaded only by those who name it. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { DriverEntry } from '../drivers.ts'
+import { brokerKeys, type DriverEntry } from './driver-entry.ts'
 
 const LOCAL = '127.0.0.1:9092'
 
@@ -25,11 +25,6 @@ const shape = {
     .exactOptional()
     .describe('Where a topic is named: in the record, or by the Kafka topic that holds it.')
     .meta({ defaultText: 'record' }),
-  create: z
-    .boolean()
-    .exactOptional()
-    .describe('Whether what the driver needs on the broker is made if it is absent.')
-    .meta({ defaultText: 'true' }),
   partitions: z
     .int()
     .min(1)
@@ -48,13 +43,7 @@ const shape = {
     .exactOptional()
     .describe('Begins the names of consumer groups.')
     .meta({ defaultText: 'asbru-' }),
-  startTimeoutMs: z
-    .int()
-    .min(0)
-    .max(2 ** 31 - 1)
-    .exactOptional()
-    .describe('How long a start waits for a broker that is absent; 0 for ever.')
-    .meta({ defaultText: '10000' }),
+  ...brokerKeys,
 }
 
 /** `@asbru/driver-kafka`. */

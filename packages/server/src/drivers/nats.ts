@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { DriverEntry } from '../drivers.ts'
+import { brokerKeys, type DriverEntry } from './driver-entry.ts'
 
 const shape = {
   url: z
@@ -21,18 +21,7 @@ const shape = {
       stream: z.string().min(1).describe('The stream of JetStream that holds the messages.'),
     })
     .exactOptional(),
-  create: z
-    .boolean()
-    .exactOptional()
-    .describe('Whether what the driver needs on the broker is made if it is absent.')
-    .meta({ defaultText: 'true' }),
-  startTimeoutMs: z
-    .int()
-    .min(0)
-    .max(2 ** 31 - 1)
-    .exactOptional()
-    .describe('How long a start waits for a broker that is absent; 0 for ever.')
-    .meta({ defaultText: '10000' }),
+  ...brokerKeys,
 }
 
 /** NATS, whose client is loaded only by those who name it. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { DriverEntry } from '../drivers.ts'
+import { brokerKeys, type DriverEntry } from './driver-entry.ts'
 
 const LOCAL = 'amqp://127.0.0.1:5672'
 
@@ -49,18 +49,7 @@ const shape = {
         .meta({ defaultText: '268435456' }),
     })
     .exactOptional(),
-  create: z
-    .boolean()
-    .exactOptional()
-    .describe('Whether what is needed on the broker is made if it is absent.')
-    .meta({ defaultText: 'true' }),
-  startTimeoutMs: z
-    .int()
-    .min(0)
-    .max(2 ** 31 - 1)
-    .exactOptional()
-    .describe('How long a start waits for a broker that is absent; 0 for ever.')
-    .meta({ defaultText: '10000' }),
+  ...brokerKeys,
 }
 
 /** `@asbru/driver-rabbitmq`. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { DriverEntry } from '../drivers.ts'
+import { brokerKeys, type DriverEntry } from './driver-entry.ts'
 
 const LOCAL = 'redis://127.0.0.1:6379'
 
@@ -47,18 +47,7 @@ export const redis: DriverEntry = {
           .describe('How long a stream keeps messages, in place of how many.'),
       })
       .exactOptional(),
-    create: z
-      .boolean()
-      .exactOptional()
-      .describe('Whether what is needed on the broker is made if it is absent.')
-      .meta({ defaultText: 'true' }),
-    startTimeoutMs: z
-      .int()
-      .min(0)
-      .max(2 ** 31 - 1)
-      .exactOptional()
-      .describe('How long a start waits for a broker that is absent; 0 for ever.')
-      .meta({ defaultText: '10000' }),
+    ...brokerKeys,
   },
 
   async create({ url = LOCAL, ...keys }) {

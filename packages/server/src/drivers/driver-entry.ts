@@ -1,0 +1,29 @@
+import type { Driver } from '@asbru/core'
+import { z } from 'zod'
+
+/** A driver as the command knows it. */
+export interface DriverEntry {
+  /** The keys that `driver` takes from configuration, `name` apart. */
+  readonly keys: z.ZodRawShape
+  /** Makes it from keys that were checked. May load its package first. */
+  readonly create: (keys: Readonly<Record<string, unknown>>) => Driver | Promise<Driver>
+}
+
+/** Keys of every driver that has a broker. */
+export const brokerKeys: {
+  create: z.ZodExactOptional<z.ZodBoolean>
+  startTimeoutMs: z.ZodExactOptional<z.ZodInt>
+} = {
+  create: z
+    .boolean()
+    .exactOptional()
+    .describe('Whether what the driver needs on the broker is made if it is absent.')
+    .meta({ defaultText: 'true' }),
+  startTimeoutMs: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .exactOptional()
+    .describe('How long a start waits for a broker that is absent; 0 for ever.')
+    .meta({ defaultText: '10000' }),
+}
