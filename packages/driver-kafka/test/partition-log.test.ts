@@ -9,6 +9,7 @@ function record(offset: number, value = `value ${offset}`): KafkaMessage {
     key: null,
     timestamp: '1',
     attributes: 0,
+    headers: {},
   }
 }
 
