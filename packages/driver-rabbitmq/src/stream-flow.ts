@@ -38,7 +38,7 @@ export class StreamFlow implements Flow {
     await this.#stream.find(channels)
     const mark = await this.#stream.mark(channels, publisher)
     const end = offsetOf(mark)
-    if (this.#last === undefined) this.#last = { offset: end, print: printOf(mark) }
+    if (this.#last === undefined) this.#last = { offset: end, message: mark }
     else if (this.#last.offset >= end) this.#startAnew()
     const channel = await channels.open()
     const acks = new Acks(channel)
@@ -71,16 +71,16 @@ export class StreamFlow implements Flow {
 
   /** Whether the first message that is read is to be handed over: mostly it is the last one again. */
   #goesOnWith(message: ConsumeMessage, channels: Channels): boolean {
-    const { offset, print } = this.#last!
+    const { offset, message: last } = this.#last!
     if (offsetOf(message) !== offset) return true
-    if (printOf(message) === print) return false
+    if (last !== undefined && printOf(message) === printOf(last)) return false
     this.#startAnew()
     channels.break(new Error('The stream is another one.'))
     return false
   }
 
   #startAnew(): void {
-    this.#last = { offset: -1, print: '' }
+    this.#last = { offset: -1 }
     this.#tellGap('log-changed')
   }
 
@@ -88,7 +88,7 @@ export class StreamFlow implements Flow {
     const { exchange, receiver } = this.#options
     const offset = offsetOf(message)
     if (offset > this.#last!.offset + 1) this.#tellGap('log-trimmed')
-    this.#last = { offset, print: printOf(message) }
+    this.#last = { offset, message }
     const { exchange: from, routingKey } = message.fields
     // What came past the exchange is none of ours.
     if (from === exchange && this.#wanted.delivers(routingKey))
@@ -102,5 +102,6 @@ export class StreamFlow implements Flow {
 
 interface Place {
   readonly offset: number
-  readonly print: string
+  /** Absent before the start of a stream. */
+  readonly message?: ConsumeMessage
 }
