@@ -43,6 +43,6 @@ export class Bindings {
 }
 
 /** A topic or pattern as a topic exchange takes it. */
-export function bindingKeyOf(topic: TopicPattern): string {
+function bindingKeyOf(topic: TopicPattern): string {
   return topic.endsWith('**') ? `${topic.slice(0, -2)}#` : topic
 }
