@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { type Driver, type OutgoingMessage, type Receiver, TopicSet } from '@asbru/core'
 
 /** What a {@link memoryDriver} may be told. */
@@ -19,8 +20,8 @@ export function memoryBroker(): MemoryBroker {
   const readers = new Set<(message: OutgoingMessage) => void>()
   return {
     publish(message) {
-      // The publisher may use its buffer again.
-      const kept = { ...message, payload: message.payload.slice() }
+      // The publisher may use its buffer again. Not by `slice`, by which a Buffer shares its memory.
+      const kept = { ...message, payload: Buffer.from(message.payload) }
       for (const reader of readers) reader(kept)
     },
     join(reader) {
