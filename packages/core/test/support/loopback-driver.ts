@@ -31,7 +31,7 @@ export function loopbackDriver(): LoopbackDriver {
     },
     async publish(message) {
       const wanted = [...subscribed].some((topic) => matches(topic, message.topic))
-      if (wanted) receiver?.message({ ...message, payload: message.payload.slice() })
+      if (wanted) receiver?.message({ ...message, payload: Buffer.from(message.payload) })
     },
     async close() {
       receiver?.status({ type: 'closed' })

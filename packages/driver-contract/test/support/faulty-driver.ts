@@ -66,7 +66,7 @@ export function harnessWith(fault: Fault | undefined): DriverHarness {
     if (broken) return
     const payload = has('keeps the buffer of the publisher')
       ? message.payload
-      : message.payload.slice()
+      : Buffer.from(message.payload)
     turn++
     for (const [i, member] of [...members].entries()) {
       if (has('shares the messages between drivers') && i !== turn % members.size) continue
