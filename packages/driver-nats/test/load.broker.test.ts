@@ -4,7 +4,7 @@ import type { Driver } from '@asbru/core'
 import { natsDriver, type NatsDriverOptions } from '@asbru/driver-nats'
 import { connect, DeliverPolicy, type NatsConnection } from 'nats'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { memoryInUse } from './support/memory-in-use.ts'
+import { memoryInUse } from '../../core/test/support/memory-in-use.ts'
 import { bytesOf, openOptions, Recorder, textOf } from './support/recorder.ts'
 import { steadyStream } from './support/steady-stream.ts'
 
