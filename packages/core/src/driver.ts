@@ -7,7 +7,10 @@ export interface DriverCapabilities {
   readonly patterns: boolean
   /** Whether event name and id of a message travel beside its payload. */
   readonly headers: boolean
-  /** Whether every message carries its {@link Position} in a log that all replicas read alike. */
+  /**
+   * Whether every message carries its {@link Position} in a log that all replicas read alike. Such a driver hands over
+   * all messages of its logs, wanted or not, so that nobody's place in them depends on who wants what.
+   */
   readonly positions: boolean
   /** What keeps its order: messages of one topic whoever sent them, of one publisher, or nothing. */
   readonly ordering: 'topic' | 'publisher' | 'none'
@@ -55,6 +58,11 @@ export type DriverStatus =
   | { readonly type: 'connected' }
   /** The broker connection is lost and is being made again, for ever. */
   | { readonly type: 'reconnecting'; readonly error?: unknown }
+  /**
+   * All that a log holds behind `position` is handed over from here on, and nothing of before. MUST be told by drivers
+   * with positions before the first message of each log, and again behind the gap that tells of another place.
+   */
+  | { readonly type: 'log'; readonly position: Position }
   /** Messages may have been missed, of these topics or of any. */
   | { readonly type: 'gap'; readonly reason: GapReason; readonly topics?: readonly TopicPattern[] }
   /** The broker refuses a subscription that was made before. */
@@ -75,7 +83,18 @@ export interface OpenOptions {
   readonly replica: string
   /** Keeps deployments apart that share a broker. */
   readonly namespace: string
+  /**
+   * Drivers with positions hand over what their logs hold from so many milliseconds ago, before `open` resolves.
+   * @default 0
+   */
+  readonly backlogMs?: number
 }
+
+/**
+ * What replicas tell each other travels on topics that begin so. A driver with positions carries it beside its logs,
+ * whose messages are kept; to the others it is a topic like any, in the order of the data.
+ */
+export const CONTROL_PREFIX = 'asbru.control.'
 
 /**
  * Speaks to one broker. Drivers throw the broker client's own errors; the Streamer wraps them once.
@@ -94,6 +113,8 @@ export interface Driver {
   unsubscribe(topic: TopicPattern): Promise<void>
   /** Resolves once the broker has accepted the message; MUST reject while it cannot. */
   publish(message: OutgoingMessage): Promise<void>
+  /** Resolves once all that the logs held when it was called was handed over. MUST be there with positions. */
+  catchUp?(): Promise<void>
   /** Idempotent; safe before, during and after `open`. No message arrives after it resolves. */
   close(): Promise<void>
 }

@@ -10,17 +10,18 @@ export type {
 } from './clients/client-store.ts'
 export type { NewClientOptions, SubscriptionsChange } from './clients/clients.ts'
 export { type Clock, systemClock } from './clock.ts'
-export type {
-  Driver,
-  DriverCapabilities,
-  DriverStatus,
-  GapReason,
-  IncomingMessage,
-  OpenOptions,
-  OutgoingMessage,
-  Position,
-  Receiver,
-  TopicPattern,
+export {
+  CONTROL_PREFIX,
+  type Driver,
+  type DriverCapabilities,
+  type DriverStatus,
+  type GapReason,
+  type IncomingMessage,
+  type OpenOptions,
+  type OutgoingMessage,
+  type Position,
+  type Receiver,
+  type TopicPattern,
 } from './driver.ts'
 export { encodeEvent, type EventFields, type Frame } from './events/encode-event.ts'
 export { StreamerError, type StreamerErrorCode, type StreamerErrorOptions } from './errors.ts'
