@@ -14,6 +14,8 @@ export interface DriverCapabilities {
   readonly positions: boolean
   /** What keeps its order: messages of one topic whoever sent them, of one publisher, or nothing. */
   readonly ordering: 'topic' | 'publisher' | 'none'
+  /** Whether other processes, or other drivers in this one, hear the same broker. */
+  readonly shared: boolean
 }
 
 /** Where a message stands in a log of the broker, the same for every replica. */

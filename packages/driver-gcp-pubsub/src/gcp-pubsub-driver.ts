@@ -64,7 +64,13 @@ export function gcpPubsubDriver(options: GcpPubsubDriverOptions = {}): Driver {
 
   return {
     name: 'gcp-pubsub',
-    capabilities: { patterns: true, headers: true, positions: false, ordering: 'publisher' },
+    capabilities: {
+      patterns: true,
+      headers: true,
+      positions: false,
+      ordering: 'publisher',
+      shared: true,
+    },
 
     async open(to, openOptions) {
       if (closing !== undefined) throw new Error('The gcp-pubsub driver was closed.')

@@ -73,7 +73,13 @@ export function kafkaDriver(options: KafkaDriverOptions = {}): Driver {
 
   return {
     name: 'kafka',
-    capabilities: { patterns: true, headers: true, positions: true, ordering: 'topic' },
+    capabilities: {
+      patterns: true,
+      headers: true,
+      positions: true,
+      ordering: 'topic',
+      shared: true,
+    },
 
     async open(to, open) {
       if (closing !== undefined) throw new Error('The kafka driver was closed.')

@@ -38,7 +38,8 @@ export function memoryBroker(): MemoryBroker {
  * @example
  * const streamer = new Streamer({ driver: memoryDriver() })
  */
-export function memoryDriver({ broker = memoryBroker() }: MemoryDriverOptions = {}): Driver {
+export function memoryDriver({ broker: given }: MemoryDriverOptions = {}): Driver {
+  const broker = given ?? memoryBroker()
   const topics = new TopicSet()
   let receiver: Receiver | undefined
   let leave: (() => void) | undefined
@@ -46,7 +47,13 @@ export function memoryDriver({ broker = memoryBroker() }: MemoryDriverOptions = 
 
   return {
     name: 'memory',
-    capabilities: { patterns: true, headers: true, positions: false, ordering: 'topic' },
+    capabilities: {
+      patterns: true,
+      headers: true,
+      positions: false,
+      ordering: 'topic',
+      shared: given !== undefined,
+    },
 
     async open(to) {
       if (closed) throw new Error('The memory driver was closed.')

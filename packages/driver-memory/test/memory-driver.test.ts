@@ -22,6 +22,11 @@ test('has a broker of its own unless it is given one', async () => {
   expect(heard).toHaveLength(1)
 })
 
+test('says whether others hear its broker', () => {
+  expect(memoryDriver().capabilities.shared).toBe(false)
+  expect(memoryDriver({ broker: memoryBroker() }).capabilities.shared).toBe(true)
+})
+
 test('hands a message over before publish resolves', async () => {
   const heard: IncomingMessage[] = []
   const driver = memoryDriver()

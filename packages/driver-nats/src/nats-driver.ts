@@ -54,6 +54,7 @@ export function natsDriver(options: NatsDriverOptions = {}): Driver {
       headers: true,
       positions: jetstream !== undefined,
       ordering: jetstream === undefined ? 'publisher' : 'topic',
+      shared: true,
     },
 
     async open(receiver, open) {

@@ -43,6 +43,7 @@ export function rabbitmqDriver(options: RabbitmqDriverOptions = {}): Driver {
       headers: true,
       positions: stream !== undefined,
       ordering: stream === undefined ? 'publisher' : 'topic',
+      shared: true,
     },
 
     async open(to, open) {

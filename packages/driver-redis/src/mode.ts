@@ -14,7 +14,7 @@ export interface Mode {
 /** What each mode can do. */
 export const capabilities: Readonly<Record<'pubsub' | 'sharded' | 'streams', DriverCapabilities>> =
   {
-    pubsub: { patterns: true, headers: false, positions: false, ordering: 'topic' },
-    sharded: { patterns: false, headers: false, positions: false, ordering: 'topic' },
-    streams: { patterns: true, headers: true, positions: true, ordering: 'topic' },
+    pubsub: { patterns: true, headers: false, positions: false, ordering: 'topic', shared: true },
+    sharded: { patterns: false, headers: false, positions: false, ordering: 'topic', shared: true },
+    streams: { patterns: true, headers: true, positions: true, ordering: 'topic', shared: true },
   }

@@ -18,7 +18,13 @@ export function loopbackDriver(): LoopbackDriver {
   let receiver: Receiver | undefined
   return {
     name: 'loopback',
-    capabilities: { patterns: true, headers: true, positions: false, ordering: 'topic' },
+    capabilities: {
+      patterns: true,
+      headers: true,
+      positions: false,
+      ordering: 'topic',
+      shared: false,
+    },
     async open(to) {
       receiver = to
       to.status({ type: 'connected' })

@@ -33,6 +33,7 @@ export function scriptedDriver(capabilities: Partial<DriverCapabilities> = {}): 
       headers: true,
       positions: false,
       ordering: 'topic',
+      shared: false,
       ...capabilities,
     },
     calls: [],

@@ -102,7 +102,13 @@ export function harnessWith(fault: Fault | undefined): DriverHarness {
 
     return {
       name: 'faulty',
-      capabilities: { patterns: true, headers: true, positions: true, ordering: 'topic' },
+      capabilities: {
+        patterns: true,
+        headers: true,
+        positions: true,
+        ordering: 'topic',
+        shared: true,
+      },
       async open(to) {
         if (closed && !has('opens after close')) throw new Error('closed')
         if (broken) throw new Error('out of reach')
