@@ -1,7 +1,9 @@
 import { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
+import { CONTROL_PREFIX } from '@asbru/core'
 import { expect } from 'vitest'
 import { casesOf, type ContractCase } from './contract-case.ts'
+import { inPromisedOrder } from './ordering.ts'
 import { numbers, textMessage } from './stage.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -163,10 +165,34 @@ export const deliveryCases: readonly ContractCase[] = [
     },
 
     'delivers a reserved topic to those who subscribed to exactly it': async (stage) => {
-      const topic = `asbru.${stage.topic('control')}`
-      const reader = await stage.open(topic)
-      await reader.driver.publish(textMessage(topic, 'beat'))
-      await reader.inbox.untilCount(topic, 1)
+      const topics = [CONTROL_PREFIX, 'asbru.'].map((prefix) => prefix + stage.topic('control'))
+      const reader = await stage.open(...topics)
+      for (const topic of topics) await reader.driver.publish(textMessage(topic, 'beat'))
+      for (const topic of topics) await reader.inbox.untilCount(topic, 1)
+    },
+
+    'delivers what replicas tell each other to all of them, in order': async (stage) => {
+      const topic = CONTROL_PREFIX + stage.topic('all')
+      const replicas = [await stage.open(topic), await stage.open(topic)]
+      for (const text of numbers(50)) await replicas[0]!.driver.publish(textMessage(topic, text))
+      for (const replica of replicas) {
+        await replica.inbox.untilCount(topic, 50)
+        expect(inPromisedOrder(replica, replica.inbox.texts(topic))).toEqual(numbers(50))
+      }
+    },
+
+    'delivers what is told to one replica to no other': async (stage) => {
+      const topics = ['a', 'b'].map((name) => CONTROL_PREFIX + stage.topic(name))
+      const all = CONTROL_PREFIX + stage.topic('all')
+      const replicas = [await stage.open(topics[0]!, all), await stage.open(topics[1]!, all)]
+      for (const [i, topic] of topics.entries())
+        await replicas[1 - i]!.driver.publish(textMessage(topic, topic))
+      await replicas[0]!.driver.publish(textMessage(all, 'last'))
+      for (const [i, { inbox }] of replicas.entries()) {
+        await inbox.untilCount(all, 1)
+        await inbox.untilCount(topics[i]!, 1)
+        expect(inbox.messages.map(({ topic }) => topic)).not.toContain(topics[1 - i])
+      }
     },
 
     'carries event name and id where it has headers, and nothing in their place': async (stage) => {

@@ -5,6 +5,7 @@ import { failureCases } from './failure.ts'
 import type { DriverHarness } from './harness.ts'
 import { lifecycleCases } from './lifecycle.ts'
 import { loadCases } from './load.ts'
+import { logCases } from './logs.ts'
 import { orderingCases } from './ordering.ts'
 import { patternCases } from './patterns.ts'
 import { resumeCases } from './resume.ts'
@@ -28,6 +29,7 @@ export const contractCases: readonly ContractCase[] = [
   ...lifecycleCases,
   ...failureCases,
   ...resumeCases,
+  ...logCases,
   ...loadCases,
 ]
 

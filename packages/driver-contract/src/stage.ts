@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Driver, type OpenOptions, Streamer, type StreamerOptions } from '@asbru/core'
 import type { DriverHarness } from './harness.ts'
 import { Inbox } from './inbox.ts'
+import { wantedOnly } from './wanted.ts'
 
 const DEFAULT_PATIENCE_MS = 10_000
 const DEFAULT_SETTLING_ROUNDS = 3
@@ -37,14 +38,9 @@ export class Stage {
     return { replica: randomUUID(), namespace: this.#prefix }
   }
 
-  /** A driver that is not open. */
+  /** A driver that is not open. Nothing of its logs arrives but what it is subscribed to. */
   async create(): Promise<Driver> {
-    const created = await this.harness.create()
-    this.#ends.push(async () => {
-      await created.driver.close()
-      await created.dispose()
-    })
-    return created.driver
+    return wantedOnly(await this.#create())
   }
 
   /** A driver that is open and subscribed to `topics`. */
@@ -56,9 +52,17 @@ export class Stage {
     return { driver, inbox }
   }
 
+  /** A driver that is open, of which all arrives that it hands over. */
+  async openWhole(options: Pick<OpenOptions, 'backlogMs'> = {}): Promise<OpenDriver> {
+    const driver = await this.#create()
+    const inbox = this.inbox()
+    await driver.open(inbox, { ...this.openOptions, ...options })
+    return { driver, inbox }
+  }
+
   /** A Streamer on a driver of its own. */
   async streamer(options: Omit<StreamerOptions, 'driver'> = {}): Promise<Streamer> {
-    const driver = await this.create()
+    const driver = await this.#create()
     const streamer = new Streamer({ drainMs: 0, ...options, driver })
     this.#ends.push(() => streamer.close())
     await streamer.start()
@@ -80,6 +84,15 @@ export class Stage {
   /** Closes everything, the last first. */
   async clear(): Promise<void> {
     for (const end of this.#ends.toReversed()) await end()
+  }
+
+  async #create(): Promise<Driver> {
+    const created = await this.harness.create()
+    this.#ends.push(async () => {
+      await created.driver.close()
+      await created.dispose()
+    })
+    return created.driver
   }
 }
 

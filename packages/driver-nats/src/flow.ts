@@ -7,6 +7,8 @@ export interface Flow {
   subscribe(topic: TopicPattern): Promise<void>
   unsubscribe(topic: TopicPattern): Promise<void>
   publish(message: OutgoingMessage): Promise<void>
+  /** Resolves once all is handed over that a log held. Only where there is one. */
+  catchUp?(): Promise<void>
   /** The connection is gone. */
   lost(): void
   /** The connection is there again: makes all subscriptions anew and tells gaps; may be tried again. */

@@ -1,6 +1,7 @@
 import {
   type ApiError,
   type ConsumerConfig,
+  type ConsumerInfo,
   ErrorCode,
   NatsError,
   type StreamConfig,
@@ -11,6 +12,12 @@ import type { NatsHeaders } from './nats-client.ts'
 
 /** Of the server, for a stream that is not there. */
 const STREAM_NOT_FOUND = 10059
+const MESSAGE_NOT_FOUND = 10037
+
+/** A stream, and when the server says so; older ones do not tell their time. */
+export interface StreamNow extends StreamInfo {
+  readonly ts?: string
+}
 
 /**
  * Speaks to JetStream as any program can, in requests on plain subjects: the two clients have different
@@ -23,15 +30,30 @@ export class JetStreamApi {
     this.#link = link
   }
 
-  streamInfo(stream: string): Promise<StreamInfo> {
+  streamInfo(stream: string): Promise<StreamNow> {
     return this.#call(`STREAM.INFO.${stream}`)
   }
 
-  createStream(config: Partial<StreamConfig> & { name: string }): Promise<StreamInfo> {
+  /** The sequence of the last message to any subject that matches, or 0. */
+  async lastSequence(stream: string, subject: string): Promise<number> {
+    const body = { last_by_subj: subject }
+    try {
+      const { message } = await this.#call<{ message: { seq: number } }>(
+        `STREAM.MSG.GET.${stream}`,
+        body,
+      )
+      return message.seq
+    } catch (error) {
+      if (isMessageNotFound(error)) return 0
+      throw error
+    }
+  }
+
+  createStream(config: Partial<StreamConfig> & { name: string }): Promise<StreamNow> {
     return this.#call(`STREAM.CREATE.${config.name}`, config)
   }
 
-  createConsumer(stream: string, config: Partial<ConsumerConfig>): Promise<{ name: string }> {
+  createConsumer(stream: string, config: Partial<ConsumerConfig>): Promise<ConsumerInfo> {
     return this.#call(`CONSUMER.CREATE.${stream}`, { stream_name: stream, config })
   }
 
@@ -59,6 +81,10 @@ export class JetStreamApi {
     )
     return answerOf(data) as Answer
   }
+}
+
+function isMessageNotFound(error: unknown): boolean {
+  return error instanceof NatsError && error.api_error?.err_code === MESSAGE_NOT_FOUND
 }
 
 /** Whether the server said that there is no such stream. */

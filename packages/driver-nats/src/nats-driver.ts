@@ -76,6 +76,12 @@ export function natsDriver(options: NatsDriverOptions = {}): Driver {
       await openFlow().publish(message)
     },
 
+    ...(jetstream !== undefined && {
+      async catchUp() {
+        await openFlow().catchUp!()
+      },
+    }),
+
     close() {
       return (closing ??= close())
     },
@@ -88,6 +94,7 @@ export function natsDriver(options: NatsDriverOptions = {}): Driver {
       client,
       prefix,
       jetstream,
+      backlogMs: open.backlogMs ?? 0,
       startTimeoutMs,
       timeoutMs,
       signal,

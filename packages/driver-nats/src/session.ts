@@ -9,6 +9,8 @@ import { pause, persist, RETRY_MS, within } from './patience.ts'
 /** What a {@link Session} is opened with. */
 export interface SessionOptions extends LinkOptions {
   readonly prefix: string
+  /** From how long ago on a stream is handed over, in milliseconds. */
+  readonly backlogMs: number
   readonly jetstream: (JetStreamOptions & { readonly create: boolean }) | undefined
 }
 
@@ -22,6 +24,7 @@ export class Session {
   readonly #receiver: Receiver
   readonly #signal: AbortSignal
   #told: DriverStatus['type'] | undefined
+  #isStarted = false
   /** Counts the breaks, so that what was begun before one ends at it. */
   #breaks = 0
 
@@ -29,7 +32,7 @@ export class Session {
     this.#link = link
     this.#receiver = receiver
     this.#signal = options.signal
-    const { prefix, jetstream } = options
+    const { prefix, jetstream, backlogMs } = options
     this.flow =
       jetstream === undefined
         ? new CoreFlow({ link, receiver, prefix, tellsGaps: true })
@@ -38,7 +41,10 @@ export class Session {
             receiver,
             prefix,
             jetstream,
-            onBroken: () => void this.#restore(),
+            backlogMs,
+            onBroken: () => {
+              if (this.#isStarted) void this.#restore()
+            },
           })
   }
 
@@ -54,6 +60,7 @@ export class Session {
     try {
       await persist(() => session.#start(), { timeoutMs, signal })
     } catch (error) {
+      await within(session.flow.stop(), FAREWELL_MS, signal).catch(() => {})
       await link.close()
       throw error
     }
@@ -69,8 +76,9 @@ export class Session {
   }
 
   async #start(): Promise<void> {
-    await this.flow.start()
+    await within(this.flow.start(), Infinity, this.#signal)
     this.#link.mustBeOnline()
+    this.#isStarted = true
     this.#link.listen({
       lost: () => this.#lost(),
       back: () => void this.#restore(),

@@ -1,4 +1,4 @@
-import { type OutgoingMessage, type Receiver, type TopicPattern, TopicSet } from '@asbru/core'
+import { CONTROL_PREFIX, type OutgoingMessage, type Receiver, type TopicPattern } from '@asbru/core'
 import { ErrorCode, NatsError } from 'nats'
 import { CoreFlow } from './core-flow.ts'
 import type { Flow } from './flow.ts'
@@ -14,15 +14,13 @@ export interface StreamFlowOptions {
   readonly receiver: Receiver
   readonly prefix: string
   readonly jetstream: JetStreamOptions & { readonly create: boolean }
+  readonly backlogMs: number
   /** The stream is out of reach though the connection holds: `restore` is due. */
   readonly onBroken: () => void
 }
 
-/** Messages to single clients are data, which a client resumes. */
-const DIRECT_TOPIC = 'asbru.direct'
-
 /**
- * Topics as subjects that a stream captures. Every replica follows the whole of it, so that a subscription is
+ * Topics as subjects that a stream captures. Every replica is handed the whole of it, so that a subscription is
  * made and dropped without the broker, and a break loses nothing. What replicas tell each other goes beside it.
  */
 export class StreamFlow implements Flow {
@@ -30,7 +28,6 @@ export class StreamFlow implements Flow {
   readonly #api: JetStreamApi
   readonly #stream: Stream
   readonly #reader: StreamReader
-  readonly #wanted = new TopicSet()
   readonly #control: CoreFlow
   #isControlLost = false
 
@@ -39,28 +36,26 @@ export class StreamFlow implements Flow {
     this.#options = options
     this.#api = new JetStreamApi(link)
     this.#stream = new Stream(this.#api, prefix, jetstream)
-    this.#reader = new StreamReader({
-      ...options,
-      api: this.#api,
-      stream: this.#stream,
-      isWanted: (topic) => this.#wanted.delivers(topic),
-    })
+    this.#reader = new StreamReader({ ...options, api: this.#api, stream: this.#stream })
     this.#control = new CoreFlow({ link, receiver, prefix: '', tellsGaps: false })
   }
 
-  start(): Promise<void> {
-    return this.#reader.resume()
+  async start(): Promise<void> {
+    await this.#reader.resume()
+    if (this.#options.backlogMs > 0) await this.#reader.catchUp()
+  }
+
+  catchUp(): Promise<void> {
+    return this.#reader.catchUp()
   }
 
   async subscribe(topic: TopicPattern): Promise<void> {
     if (isControl(topic)) return this.#control.subscribe(topic)
     this.#mustCapture(topic)
-    this.#wanted.add(topic)
   }
 
   async unsubscribe(topic: TopicPattern): Promise<void> {
-    if (isControl(topic)) return this.#control.unsubscribe(topic)
-    this.#wanted.delete(topic)
+    if (isControl(topic)) await this.#control.unsubscribe(topic)
   }
 
   async publish(message: OutgoingMessage): Promise<void> {
@@ -90,7 +85,6 @@ export class StreamFlow implements Flow {
   }
 
   async stop(): Promise<void> {
-    this.#wanted.clear()
     await Promise.all([this.#reader.stop(), this.#control.stop()])
   }
 
@@ -105,5 +99,5 @@ export class StreamFlow implements Flow {
 
 /** Whether a topic is for what replicas tell each other, which is of no use later. */
 function isControl(topic: TopicPattern): boolean {
-  return topic.startsWith('asbru.') && topic !== DIRECT_TOPIC
+  return topic.startsWith(CONTROL_PREFIX)
 }

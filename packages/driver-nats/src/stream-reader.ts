@@ -1,6 +1,7 @@
-import type { GapReason, Receiver } from '@asbru/core'
-import { AckPolicy, type ConsumerConfig, DeliverPolicy, type StreamInfo } from 'nats'
-import type { JetStreamApi } from './jetstream-api.ts'
+import { setImmediate as turn } from 'node:timers/promises'
+import { CONTROL_PREFIX, type GapReason, type Receiver } from '@asbru/core'
+import { AckPolicy, type ConsumerConfig, DeliverPolicy, ErrorCode, NatsError } from 'nats'
+import type { JetStreamApi, StreamNow } from './jetstream-api.ts'
 import type { Link } from './link.ts'
 import { incoming } from './message.ts'
 import type { NatsMessage, NatsSubscription } from './nats-client.ts'
@@ -14,8 +15,8 @@ export interface StreamReaderOptions {
   readonly stream: Stream
   readonly prefix: string
   readonly receiver: Receiver
-  /** Whether somebody wants messages of the topic. */
-  readonly isWanted: (topic: string) => boolean
+  /** From how long ago on messages are handed over at first, in milliseconds. */
+  readonly backlogMs: number
   /** The consumer is lost though the connection holds: `resume` is due. */
   readonly onBroken: () => void
 }
@@ -35,24 +36,28 @@ const LOG = 'stream'
  */
 export class StreamReader {
   readonly #options: StreamReaderOptions
-  /** The next message to hand over. */
-  #next: { epoch: string; sequence: number } | undefined
+  /** The next message to hand over, once that was told. */
+  #next: Next | undefined
   #consumer: Consumer | undefined
+  readonly #waiting = new Set<Waiting>()
+  #catchingUp: Promise<void> | undefined
 
   constructor(options: StreamReaderOptions) {
     this.#options = options
   }
 
-  /** Resolves once a consumer goes on where the last one was, at first behind all that the stream holds. */
+  /** Resolves once a consumer goes on where the last one was, at first behind what is older than the backlog. */
   async resume(): Promise<void> {
     this.pause()
     const { link, api, stream } = this.#options
-    const consumer: Consumer = { delivered: 0, silence: 0 }
+    const consumer: Consumer = { delivered: 0, silence: 0, epoch: '' }
     this.#consumer = consumer
     try {
       const info = await stream.info()
+      const last = await stream.lastSequence(info)
       this.#mustBe(consumer)
-      this.#place(info)
+      consumer.epoch = epochOf(info.created)
+      this.#place(info, last)
       const inbox = link.inbox()
       consumer.subscription = link.client.subscribe(inbox, {
         callback: (error, message) => {
@@ -60,20 +65,30 @@ export class StreamReader {
           else this.#break(consumer)
         },
       })
-      const { name } = await api.createConsumer(stream.name, this.#config(inbox))
-      consumer.name = name
+      const made = await api.createConsumer(stream.name, this.#config(inbox, info))
+      consumer.name = made.name
       this.#mustBe(consumer)
       consumer.watch = setInterval(() => this.#listen(consumer), HEARTBEAT_MS)
+      // Nothing is as young as the backlog.
+      if (made.num_pending === 0) this.#begin(consumer, last)
     } catch (error) {
       end(consumer)
       throw error
     }
   }
 
+  /** Resolves once all is handed over that the stream holds now; rejects if the consumer is lost before. */
+  catchUp(): Promise<void> {
+    // Calls that come before the server is asked share its answer.
+    return (this.#catchingUp ??= this.#catchUp())
+  }
+
   /** Hands over nothing until `resume`. */
   pause(): void {
     if (this.#consumer !== undefined) end(this.#consumer)
     this.#consumer = undefined
+    for (const { reject } of this.#waiting) reject(NatsError.errorForCode(ErrorCode.Disconnect))
+    this.#waiting.clear()
   }
 
   /** Takes the consumer away from the server as well. */
@@ -85,30 +100,69 @@ export class StreamReader {
       await api.deleteConsumer(stream.name, name).catch(() => {})
   }
 
+  async #catchUp(): Promise<void> {
+    await turn()
+    this.#catchingUp = undefined
+    const consumer = this.#consumer
+    if (consumer === undefined) throw NatsError.errorForCode(ErrorCode.Disconnect)
+    const { stream } = this.#options
+    const sequence = await stream.lastSequence(await stream.info())
+    this.#mustBe(consumer)
+    if (this.#next !== undefined && this.#next.sequence > sequence) return
+    await new Promise<void>((resolve, reject) => this.#waiting.add({ sequence, resolve, reject }))
+  }
+
+  /** The stream is handed over up to there, as far as it still holds it. */
+  #passed(sequence: number): void {
+    for (const each of this.#waiting) {
+      if (each.sequence > sequence) continue
+      this.#waiting.delete(each)
+      each.resolve()
+    }
+  }
+
   /** Compares the place to go on from with the stream as it is, and tells what does not fit. */
-  #place({ created, state }: StreamInfo): void {
+  #place({ created, state }: StreamNow, last: number): void {
     const epoch = epochOf(created)
     const behind = state.last_seq + 1
     // One that was never written to says 0.
     const start = Math.max(state.first_seq, 1)
     const next = this.#next
-    if (next === undefined) this.#next = { epoch, sequence: behind }
-    else if (next.epoch !== epoch) this.#skip({ epoch, sequence: start }, 'log-changed')
+    if (next === undefined) {
+      if (this.#options.backlogMs === 0) this.#goOn({ epoch, sequence: behind }, last)
+    } else if (next.epoch !== epoch) this.#skip({ epoch, sequence: start }, 'log-changed')
     else if (next.sequence > behind) this.#skip({ epoch, sequence: behind }, 'log-changed')
     else if (next.sequence < start) this.#skip({ epoch, sequence: start }, 'log-trimmed')
   }
 
-  #skip(to: { epoch: string; sequence: number }, reason: GapReason): void {
-    this.#next = to
+  #skip(to: Next, reason: GapReason): void {
     this.#options.receiver.status({ type: 'gap', reason })
+    this.#goOn(to, to.sequence - 1)
   }
 
-  #config(inbox: string): Partial<ConsumerConfig> {
-    const { stream, prefix } = this.#options
+  /** Begins behind a message, unless it began already. */
+  #begin({ epoch }: Consumer, last: number): void {
+    if (this.#next === undefined) this.#goOn({ epoch, sequence: last + 1 }, last)
+  }
+
+  /** Tells from where on all will be handed over: behind `last`, which is before the next, or further up. */
+  #goOn(next: Next, last: number): void {
+    this.#next = next
+    const position = { log: LOG, epoch: next.epoch, offset: last }
+    this.#options.receiver.status({ type: 'log', position })
+  }
+
+  #config(inbox: string, { ts }: StreamNow): Partial<ConsumerConfig> {
+    const { stream, prefix, backlogMs } = this.#options
+    const now = ts === undefined ? Date.now() : Date.parse(ts)
     return {
       deliver_subject: inbox,
-      deliver_policy: DeliverPolicy.StartSequence,
-      opt_start_seq: this.#next!.sequence,
+      ...(this.#next === undefined
+        ? {
+            deliver_policy: DeliverPolicy.StartTime,
+            opt_start_time: new Date(now - backlogMs).toISOString(),
+          }
+        : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: this.#next.sequence }),
       ack_policy: AckPolicy.None,
       max_deliver: 1,
       flow_control: true,
@@ -128,20 +182,24 @@ export class StreamReader {
   }
 
   #deliver(consumer: Consumer, message: NatsMessage, { sequence, delivered }: Place): void {
-    const { stream, prefix, receiver, isWanted } = this.#options
-    const next = this.#next!
+    const { stream, prefix, receiver } = this.#options
     if (delivered !== consumer.delivered + 1) {
       this.#break(consumer)
       return
     }
     consumer.delivered = delivered
+    this.#begin(consumer, sequence - 1)
+    const next = this.#next!
     // Where all messages are ours, a number that is left out was deleted before it was read.
     if (sequence > next.sequence && !stream.isShared)
-      receiver.status({ type: 'gap', reason: 'log-trimmed' })
-    next.sequence = sequence + 1
+      this.#skip({ epoch: next.epoch, sequence }, 'log-trimmed')
+    const { epoch } = next
+    this.#next!.sequence = sequence + 1
     const topic = topicOf(prefix, message.subject)
-    if (topic === undefined || !isWanted(topic)) return
-    receiver.message(incoming(topic, message, { log: LOG, epoch: next.epoch, offset: sequence }))
+    // A stream that captures what goes beside it must not bring it a second time.
+    if (topic !== undefined && !topic.startsWith(CONTROL_PREFIX))
+      receiver.message(incoming(topic, message, { log: LOG, epoch, offset: sequence }))
+    if (this.#waiting.size > 0) this.#passed(sequence)
   }
 
   /** Answers what the server waits for before it sends more, and sees whether anything was lost. */
@@ -152,6 +210,7 @@ export class StreamReader {
     else if (stalled) client.publish(stalled)
     const last = headers?.get('Nats-Last-Consumer')
     if (last && Number(last) !== consumer.delivered) this.#break(consumer)
+    else if (this.#waiting.size > 0) this.#passed(Number(headers?.get('Nats-Last-Stream') || 0))
   }
 
   #listen(consumer: Consumer): void {
@@ -179,6 +238,21 @@ interface Consumer {
   delivered: number
   /** Heartbeats missed. */
   silence: number
+  /** Of the stream that it was made for. */
+  epoch: string
+}
+
+/** Where to go on. */
+interface Next {
+  readonly epoch: string
+  sequence: number
+}
+
+/** Somebody who waits until a message is handed over. */
+interface Waiting {
+  readonly sequence: number
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
 }
 
 /** Where a message stands in the stream, and in what its consumer delivered. */

@@ -5,9 +5,8 @@ import {
   RetentionPolicy,
   StorageType,
   type StreamConfig,
-  type StreamInfo,
 } from 'nats'
-import { isStreamNotFound, type JetStreamApi } from './jetstream-api.ts'
+import { isStreamNotFound, type JetStreamApi, type StreamNow } from './jetstream-api.ts'
 import { includes, overlap, subjectsOf } from './subjects.ts'
 
 /** A stream of JetStream that captures what is published. */
@@ -59,7 +58,7 @@ export class Stream {
   }
 
   /** What the server says of it; makes it if it is absent, unless `create: false`. Throws if it does not fit. */
-  async info(): Promise<StreamInfo> {
+  async info(): Promise<StreamNow> {
     const info = await this.#foundOrMade()
     const fault = faultOf(info.config, `${this.#prefix}>`)
     if (fault !== undefined)
@@ -68,7 +67,13 @@ export class Stream {
     return info
   }
 
-  async #foundOrMade(): Promise<StreamInfo> {
+  /** The sequence of the last message that is ours, of a stream as it was just found; 0 if there is none. */
+  async lastSequence({ state }: StreamNow): Promise<number> {
+    if (!this.isShared) return state.last_seq
+    return this.#api.lastSequence(this.name, `${this.#prefix}>`)
+  }
+
+  async #foundOrMade(): Promise<StreamNow> {
     try {
       return await this.#api.streamInfo(this.name)
     } catch (error) {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { type Broker, startBroker, startProxy, type TcpProxy } from '@asbru/brokers'
-import type { Driver } from '@asbru/core'
+import type { Driver, OpenOptions } from '@asbru/core'
 import { natsDriver, type NatsDriverOptions } from '@asbru/driver-nats'
 import {
   AckPolicy,
@@ -64,7 +64,7 @@ describe('a stream that is not there', () => {
 
   test('is made once by drivers that start together', async () => {
     const inboxes = await Promise.all([reader(), reader(), reader()])
-    for (const { inbox } of inboxes) expect(inbox.types).toEqual(['connected'])
+    for (const { inbox } of inboxes) expect(inbox.types).toEqual(['log', 'connected'])
   })
 
   test('stops the start at once with `create: false`', async () => {
@@ -175,6 +175,7 @@ describe('a reader of a stream', () => {
     await inbox.until(() => inbox.texts.includes('3'))
     expect(inbox.texts).toEqual(['3'])
     expect(namesOf(inbox)).toEqual(['gap log-trimmed', '3'])
+    expect(inbox.begins).toEqual([0, 2])
   })
 
   test('tells that the log was trimmed within, at the place', async () => {
@@ -185,6 +186,7 @@ describe('a reader of a stream', () => {
     })
     await inbox.until(() => inbox.texts.includes('3'))
     expect(namesOf(inbox)).toEqual(['1', 'gap log-trimmed', '3'])
+    expect(inbox.begins).toEqual([0, 2])
   })
 
   test('tells that the log changed when the stream was made anew while it was away', async () => {
@@ -200,6 +202,7 @@ describe('a reader of a stream', () => {
     await inbox.until(() => inbox.texts.includes('new 2'))
     expect(inbox.gaps).toEqual(['log-changed'])
     expect(inbox.texts).toEqual(['1', 'new 1', 'new 2'])
+    expect(inbox.begins).toEqual([0, 0])
     const epochs = inbox.messages.map(({ position }) => position?.epoch)
     expect(epochs[1]).not.toBe(epochs[0])
     expect(epochs[2]).toBe(epochs[1])
@@ -236,7 +239,7 @@ describe('a reader of a stream', () => {
     await manager.consumers.delete(stream, consumer!.name)
     await publish(`${stream}.news`, '2')
     await inbox.until(() => inbox.texts.includes('2'))
-    expect(inbox.types).toEqual(['connected'])
+    expect(inbox.types).toEqual(['log', 'connected'])
     expect(inbox.texts).toEqual(['1', '2'])
   })
 
@@ -259,11 +262,52 @@ describe('a reader of a stream', () => {
     expect(first!.epoch).toBe(second!.epoch)
   })
 
+  test('begins with what is younger than its backlog, behind the last message that is older', async () => {
+    const writer = await reader()
+    for (const text of ['1', '2']) await publish(`${stream}.news`, text)
+    await new Promise((resolve) => setTimeout(resolve, 1_200))
+    const none = await reader({}, { backlogMs: 1_000 })
+    expect([none.inbox.texts, none.inbox.begins]).toEqual([[], [2]])
+    for (const text of ['3', '4']) await publish(`${stream}.news`, text)
+    const some = new Recorder()
+    await driverOf({}).open(some, { ...openOptions, backlogMs: 1_000 })
+    expect([some.texts, some.begins]).toEqual([['3', '4'], [2]])
+    expect(some.messages).toEqual(writer.inbox.messages.slice(2))
+  })
+
+  test('begins behind the last message that is ours in a stream with others', async () => {
+    await manager.streams.add({ name: stream, subjects: [`${stream}.>`, `other${count}.>`] })
+    await publish(`other${count}.news`, 'foreign')
+    const early = await reader()
+    await publish(`${stream}.news`, 'ours')
+    for (const text of ['2', '3']) await publish(`other${count}.news`, text)
+    const late = await reader()
+    expect([early.inbox.begins, late.inbox.begins]).toEqual([[0], [2]])
+    await Promise.all([early.driver.catchUp!(), late.driver.catchUp!()])
+    expect([early.inbox.texts, late.inbox.texts]).toEqual([['ours'], []])
+  })
+
+  test('does not say that it has caught up while the broker is out of reach', async () => {
+    const { driver, inbox } = await reader()
+    await whileCut(inbox, () => expect(driver.catchUp!()).rejects.toBeInstanceOf(Error))
+    await driver.catchUp!()
+  })
+
+  test('catches up though the last message was deleted before it was read', async () => {
+    const { driver, inbox } = await reader()
+    await whileCut(inbox, async () => {
+      for (const text of ['1', '2']) await publish(`${stream}.news`, text)
+      await manager.streams.deleteMessage(stream, 2)
+    })
+    await driver.catchUp!()
+    expect(inbox.texts).toEqual(['1'])
+  })
+
   test('keeps what replicas tell each other out of the stream', async () => {
     const { driver, inbox } = await reader()
-    await driver.subscribe('asbru.beats')
+    await driver.subscribe('asbru.control.beats')
     await driver.subscribe('asbru.direct')
-    await driver.publish({ topic: 'asbru.beats', payload: bytesOf('beat') })
+    await driver.publish({ topic: 'asbru.control.beats', payload: bytesOf('beat') })
     await driver.publish({ topic: 'asbru.direct', payload: bytesOf('direct') })
     await inbox.until(() => inbox.messages.length === 2)
     expect((await manager.streams.info(stream)).state.messages).toBe(1)
@@ -314,10 +358,11 @@ function driverOf(options: NatsDriverOptions): Driver {
 /** An open driver that wants `news`, where the stream captures it. */
 async function reader(
   options: NatsDriverOptions = {},
+  open: Partial<OpenOptions> = {},
 ): Promise<{ driver: Driver; inbox: Recorder }> {
   const driver = driverOf(options)
   const inbox = new Recorder()
-  await driver.open(inbox, openOptions)
+  await driver.open(inbox, { ...openOptions, ...open })
   await driver.subscribe('news').catch(() => {})
   return { driver, inbox }
 }

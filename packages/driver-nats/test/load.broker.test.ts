@@ -73,6 +73,7 @@ describe.each(MODES)('%s', (mode, options) => {
   })
 
   test('deliver 100,000 messages of 100 bytes in order, none lost or repeated', async () => {
+    const bare = await bareRate(options)
     const got: Uint8Array[] = []
     let finish: (() => void) | undefined
     const all = new Promise<void>((resolve) => {
@@ -84,7 +85,6 @@ describe.each(MODES)('%s', (mode, options) => {
       openOptions,
     )
     await driver.subscribe('load.counted')
-    const bare = await bareRate(options)
     const started = performance.now()
     for (let i = 0; i < 100_000; i++) {
       plain.publish(`${prefix}load.counted`, hundredBytes(i))

@@ -1,4 +1,5 @@
 import {
+  CONTROL_PREFIX,
   type Driver,
   type IncomingMessage,
   matches,
@@ -22,8 +23,6 @@ export type Fault =
   | 'reads `**` as one segment or more'
   | 'makes text of bytes'
   | 'forgets event names'
-  | 'counts positions for itself'
-  | 'repeats positions'
   | 'delivers after close'
   | 'opens after close'
   | 'publishes after close'
@@ -32,6 +31,25 @@ export type Fault =
   | 'forgets subscriptions when it reconnects'
   | 'hides gaps'
   | 'tells gaps too late'
+  | LogFault
+
+/** One way in which a driver with positions does. */
+export type LogFault =
+  | 'counts positions for itself'
+  | 'repeats positions'
+  | 'hands over only what was subscribed to'
+  | 'keeps messages to single clients out of its log'
+  | 'does not say where its log begins'
+  | 'forgets what its log holds'
+  | 'says that its log begins at the first message'
+  | 'has caught up too soon'
+  | 'keeps control messages in its log'
+  | 'hands control messages to everybody'
+
+interface Kept {
+  readonly at: number
+  readonly message: IncomingMessage
+}
 
 interface Member {
   hear(message: IncomingMessage): void
@@ -39,16 +57,20 @@ interface Member {
   restored(): void
 }
 
-/** A broker in this process that can be cut off, and drivers on it that have one fault, or none. */
-export function harnessWith(fault: Fault | undefined): DriverHarness {
+/**
+ * A broker in this process that can be cut off, and drivers on it that have one fault, or none; with or without
+ * a log, and so positions.
+ */
+export function harnessWith(fault: Fault | undefined, hasLog = false): DriverHarness {
   const members = new Set<Member>()
+  const log: Kept[] = []
   const has = (each: Fault): boolean => each === fault
   let broken = false
   let turn = 0
   let counted = 0
 
   return {
-    name: fault ?? 'without a fault',
+    name: fault ?? `without a fault, ${hasLog ? 'with' : 'without'} a log`,
     patienceMs: fault === undefined ? 5_000 : 50,
     create: async () => ({ driver: driver(), dispose: async () => {} }),
     publishPlain: async (message) => deliver(message),
@@ -67,12 +89,21 @@ export function harnessWith(fault: Fault | undefined): DriverHarness {
     const payload = has('keeps the buffer of the publisher')
       ? message.payload
       : Buffer.from(message.payload)
-    turn++
+    const kept = hasLog && !isBeside(message.topic)
+    const offset = has('repeats positions') ? 1 : ++turn
+    const position = { log: 'log', epoch: '', offset }
+    const arriving = { ...message, payload, ...(kept && { position }) }
+    if (kept) log.push({ at: performance.now(), message: arriving })
     for (const [i, member] of [...members].entries()) {
       if (has('shares the messages between drivers') && i !== turn % members.size) continue
-      const offset = has('repeats positions') ? 1 : turn
-      member.hear({ ...message, payload, position: { log: 'log', epoch: '', offset } })
+      if (has('has caught up too soon')) setImmediate(() => member.hear(arriving))
+      else member.hear(arriving)
     }
+  }
+
+  function isBeside(topic: string): boolean {
+    if (topic === 'asbru.direct') return has('keeps messages to single clients out of its log')
+    return topic.startsWith(CONTROL_PREFIX) && !has('keeps control messages in its log')
   }
 
   function driver(): Driver {
@@ -86,7 +117,8 @@ export function harnessWith(fault: Fault | undefined): DriverHarness {
 
     const member: Member = {
       hear(message) {
-        const times = [...topics].filter((topic) => matched(topic, message.topic)).length
+        const matching = [...topics].filter((topic) => matched(topic, message.topic)).length
+        const times = handsOverAll(message.topic) ? 1 : matching
         if (times === 0 || lost(message)) return
         for (let i = 0; i < (has('delivers once for each subscription') ? times : 1); i++)
           hand(message)
@@ -105,16 +137,17 @@ export function harnessWith(fault: Fault | undefined): DriverHarness {
       capabilities: {
         patterns: true,
         headers: true,
-        positions: true,
+        positions: hasLog,
         ordering: 'topic',
         shared: true,
       },
-      async open(to) {
+      async open(to, { backlogMs = 0 }) {
         if (closed && !has('opens after close')) throw new Error('closed')
         if (broken) throw new Error('out of reach')
         receiver = to
         members.add(member)
         if (!has('does not say that it is connected')) to.status({ type: 'connected' })
+        if (hasLog) begin(to, performance.now() - backlogMs)
       },
       async subscribe(topic) {
         mustBeOpen()
@@ -131,10 +164,16 @@ export function harnessWith(fault: Fault | undefined): DriverHarness {
         own = has('keeps what it publishes from itself') ? message : undefined
         deliver(message)
       },
+      ...(hasLog && { async catchUp() {} }),
       async close() {
         closed = true
         if (!has('delivers after close')) members.delete(member)
       },
+    }
+
+    function handsOverAll(topic: string): boolean {
+      if (!hasLog || has('hands over only what was subscribed to')) return false
+      return !isBeside(topic) || has('hands control messages to everybody')
     }
 
     function mustBeOpen(): void {
@@ -161,10 +200,19 @@ export function harnessWith(fault: Fault | undefined): DriverHarness {
     }
   }
 
+  function begin(to: Receiver, since: number): void {
+    const backlog = log.filter(({ at }) => at >= since)
+    const first = backlog[0]?.message.position?.offset ?? turn + 1
+    const offset = has('says that its log begins at the first message') ? 0 : Number(first) - 1
+    if (!has('does not say where its log begins'))
+      to.status({ type: 'log', position: { log: 'log', epoch: '', offset } })
+    if (!has('forgets what its log holds')) for (const { message } of backlog) to.message(message)
+  }
+
   function changed(message: IncomingMessage): IncomingMessage {
     const { event: _, ...unnamed } = message
-    if (has('counts positions for itself'))
-      return { ...message, position: { ...message.position!, offset: ++counted } }
+    if (has('counts positions for itself') && message.position !== undefined)
+      return { ...message, position: { ...message.position, offset: ++counted } }
     if (has('forgets event names')) return unnamed
     if (!has('makes text of bytes')) return message
     const text = new TextDecoder().decode(message.payload)

@@ -1,13 +1,16 @@
 import { Buffer } from 'node:buffer'
-import type { Driver, DriverStatus, IncomingMessage, Receiver } from '@asbru/core'
+import type { Driver, DriverStatus, IncomingMessage, OpenOptions, Receiver } from '@asbru/core'
 import { onTestFinished, vi } from 'vitest'
+import { wantedOnly } from '../../src/wanted.ts'
 
-/** An open driver, and what it handed over. */
+/** An open driver, and what it handed over of that to which it is subscribed. */
 export class Opened implements Receiver {
   readonly driver: Driver
   readonly messages: IncomingMessage[] = []
   readonly statuses: DriverStatus[] = []
-  /** Payloads as text and names of statuses, as they came. */
+  /** Behind which offsets its logs began. */
+  readonly begins: (number | bigint)[] = []
+  /** Payloads as text and names of all other statuses, as they came. */
   readonly all: string[] = []
 
   constructor(driver: Driver) {
@@ -21,7 +24,8 @@ export class Opened implements Receiver {
 
   status(status: DriverStatus): void {
     this.statuses.push(status)
-    this.all.push(status.type === 'gap' ? `gap ${status.reason}` : status.type)
+    if (status.type === 'log') this.begins.push(status.position.offset)
+    else this.all.push(status.type === 'gap' ? `gap ${status.reason}` : status.type)
   }
 
   /** The payloads as numbers. */
@@ -40,11 +44,21 @@ export class Opened implements Receiver {
 }
 
 /** A driver that is open and subscribed, until the test is over. */
-export async function openedDriver(driver: Driver, ...topics: string[]): Promise<Opened> {
-  const receiver = new Opened(driver)
+export function openedDriver(driver: Driver, ...topics: string[]): Promise<Opened> {
+  return openedWith(driver, {}, ...topics)
+}
+
+/** The same, opened with options. */
+export async function openedWith(
+  driver: Driver,
+  options: Pick<OpenOptions, 'backlogMs'>,
+  ...topics: string[]
+): Promise<Opened> {
+  const wanted = wantedOnly(driver)
+  const receiver = new Opened(wanted)
   onTestFinished(() => driver.close())
-  await driver.open(receiver, { replica: 'r', namespace: 'n' })
-  for (const topic of topics) await driver.subscribe(topic)
+  await wanted.open(receiver, { replica: 'r', namespace: 'n', ...options })
+  for (const topic of topics) await wanted.subscribe(topic)
   return receiver
 }
 

@@ -37,6 +37,13 @@ export class Recorder implements Receiver {
     return this.statuses.flatMap((status) => (status.type === 'gap' ? [status.reason] : []))
   }
 
+  /** Behind which offsets logs began. */
+  get begins(): unknown[] {
+    return this.statuses.flatMap((status) =>
+      status.type === 'log' ? [status.position.offset] : [],
+    )
+  }
+
   /** Waits until `holds` does; the test's own time limit ends a wait in vain. */
   async until(holds: () => boolean): Promise<void> {
     while (!holds()) {
