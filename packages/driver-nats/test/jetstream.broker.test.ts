@@ -64,7 +64,7 @@ describe('a stream that is not there', () => {
 
   test('is made once by drivers that start together', async () => {
     const inboxes = await Promise.all([reader(), reader(), reader()])
-    for (const { inbox } of inboxes) expect(inbox.types).toEqual(['log', 'connected'])
+    for (const { inbox } of inboxes) expect(inbox.types).toEqual(['connected'])
   })
 
   test('stops the start at once with `create: false`', async () => {
@@ -239,7 +239,7 @@ describe('a reader of a stream', () => {
     await manager.consumers.delete(stream, consumer!.name)
     await publish(`${stream}.news`, '2')
     await inbox.until(() => inbox.texts.includes('2'))
-    expect(inbox.types).toEqual(['log', 'connected'])
+    expect(inbox.types).toEqual(['connected'])
     expect(inbox.texts).toEqual(['1', '2'])
   })
 

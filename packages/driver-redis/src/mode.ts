@@ -7,6 +7,8 @@ export interface Mode {
   subscribe(topic: TopicPattern): Promise<void>
   unsubscribe(topic: TopicPattern): Promise<void>
   publish(message: OutgoingMessage): Promise<void>
+  /** Resolves once all is handed over that the streams held. Only in the mode `streams`. */
+  catchUp?(): Promise<void>
   /** Resolves once all connections are closed; safe at any time. */
   stop(): Promise<void>
 }

@@ -55,12 +55,13 @@ export function redisDriver(options: RedisDriverOptions = {}): Driver {
     name: 'redis',
     capabilities: capabilities[name],
 
-    async open(to) {
+    async open(to, { backlogMs = 0 }) {
       if (closing !== undefined) throw new Error('The redis driver was closed.')
-      const mode = modeOf(options, {
+      const guarded: Receiver = {
         message: (message) => closing === undefined && to.message(message),
         status: (status) => closing === undefined && to.status(status),
-      })
+      }
+      const mode = modeOf(options, guarded, backlogMs)
       current = mode
       receiver = to
       try {
@@ -84,6 +85,12 @@ export function redisDriver(options: RedisDriverOptions = {}): Driver {
       await opened().publish(message)
     },
 
+    ...(name === 'streams' && {
+      async catchUp() {
+        await opened().catchUp!()
+      },
+    }),
+
     close() {
       return (closing ??= close())
     },
@@ -101,11 +108,11 @@ export function redisDriver(options: RedisDriverOptions = {}): Driver {
   }
 }
 
-function modeOf(options: RedisDriverOptions, receiver: Receiver): Mode {
+function modeOf(options: RedisDriverOptions, receiver: Receiver, backlogMs: number): Mode {
   const { mode = 'pubsub', prefix = '', streams = {}, create = true } = options
   if (mode === 'sharded') return shardedMode(clusterOf(options), prefix, receiver)
   const connect = connectTo(options)
   return mode === 'pubsub'
     ? pubsubMode(connect, prefix, receiver)
-    : streamsMode(connect, { ...streams, create }, receiver)
+    : streamsMode(connect, { ...streams, create }, receiver, backlogMs)
 }

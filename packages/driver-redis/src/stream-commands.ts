@@ -13,14 +13,34 @@ export interface StreamsView {
   readonly entries: ReadonlyMap<string, readonly StreamEntry[]>
 }
 
-/** Waits for entries after those that were read; resolves with none after `blockMs`. */
+/** Waits for entries after those that were read; resolves with none after `blockMs`, or at once without. */
 export async function readStreams(
   redis: Redis,
   logs: readonly StreamLog[],
   count: number,
-  blockMs: number,
+  blockMs?: number,
 ): Promise<StreamsView['entries']> {
-  return entriesOf(await redis.callBuffer('XREAD', 'BLOCK', blockMs, ...readArgs(logs, count)))
+  const block = blockMs === undefined ? [] : ['BLOCK', blockMs]
+  return entriesOf(await redis.callBuffer('XREAD', ...block, ...readArgs(logs, count)))
+}
+
+/** Redis's clock, in milliseconds. */
+export async function timeOf(redis: Redis): Promise<number> {
+  const [seconds = 0, micros = 0] = await redis.time()
+  return seconds * 1_000 + Math.floor(micros / 1_000)
+}
+
+/** For each stream, the id of its newest entry, if it has any; `untilMs`: of those no younger than that. */
+export async function newestEntries(
+  redis: Redis,
+  logs: readonly StreamLog[],
+  untilMs?: number,
+): Promise<(string | undefined)[]> {
+  const end = untilMs === undefined ? '+' : String(untilMs)
+  const found = await Promise.all(
+    logs.map(({ key }) => redis.callBuffer('XREVRANGE', key, end, '-', 'COUNT', 1)),
+  )
+  return found.map((entries) => (entries as StreamEntry[])[0]?.[0].toString('latin1'))
 }
 
 /** Looks at the streams, and takes from them what `trimArgs` has of XTRIM's arguments for each key. */

@@ -22,8 +22,10 @@ export class StreamLog {
   readonly key: string
   readonly name: string
   #offset = 0n
-  /** How many entries the stream ever had up to the offset: Redis counts in the same way. */
-  #count = 0
+  /** How many entries the stream ever had up to the offset, once that is known: Redis counts in the same way. */
+  #count: number | undefined = 0
+  /** Up to there nothing was left to read. */
+  #clear = 0n
 
   constructor(key: string) {
     this.key = key
@@ -35,28 +37,59 @@ export class StreamLog {
     return `${this.#offset >> SEQUENCE_BITS}-${this.#offset & SEQUENCE_MASK}`
   }
 
+  /** Where that entry stands, or where the first one was taken for the next. */
+  get position(): Position {
+    return { log: this.name, epoch: '', offset: this.#offset }
+  }
+
   /** Takes the end of the stream for the place to read on from. */
   startAt({ last, added }: StreamInfo = absent): void {
     this.#offset = last
     this.#count = added
+    this.#clear = last
+  }
+
+  /** Takes the place behind an entry, or behind all that are gone, for that to read on from. */
+  startBehind(entry: string | undefined, info: StreamInfo = absent): void {
+    this.startAt(info)
+    if (entry !== undefined) {
+      const offset = offsetOf(entry)
+      // How many are behind it, the first look at the end will show.
+      if (offset < info.last) this.#count = undefined
+      this.#offset = this.#clear = offset
+    } else if (info.length > 0) {
+      this.#count = info.added - info.length
+      this.#offset = this.#clear = this.#count === 0 ? 0n : info.first - 1n
+    }
+  }
+
+  /** Notes that all was read that was there when the stream ended with `last`. */
+  cleared(last: bigint): void {
+    this.#clear = last
+  }
+
+  /** Whether all up to an offset was read that is there to read. */
+  isPast(offset: bigint): boolean {
+    return this.#offset >= offset || this.#clear >= offset
   }
 
   /** Notes that an entry was read, and returns where it stands. */
   read(id: string): Position {
     this.#offset = offsetOf(id)
-    this.#count++
+    if (this.#count !== undefined) this.#count++
     return { log: this.name, epoch: '', offset: this.#offset }
   }
 
   /**
-   * Compares with the stream as it is (`undefined`: gone) and with how many entries are to be read next,
-   * which must not have been noted yet; `all` says whether these are all that there are.
-   * Returns why messages may be missing before them, if they may.
+   * Compares with the stream as it is (`undefined`: gone) and with how many entries are to be read next, the first
+   * of them at `next`, which must not have been noted yet; `all` says whether these are all that there are.
+   * Returns why messages may be missing before them, if they may, and then goes on right before them.
    */
   verify(
     info: StreamInfo | undefined,
     unread: number,
     all: boolean,
+    next?: bigint,
   ): Extract<GapReason, 'log-changed' | 'log-trimmed'> | undefined {
     if (info === undefined || info.last < this.#offset) {
       const isNew = this.#offset === 0n
@@ -66,10 +99,13 @@ export class StreamLog {
     // Where it still holds entries that were read, and more than fit into one answer, it says nothing yet.
     if (!all && info.first <= this.#offset) return undefined
     const expected = info.added - (all ? unread : info.length)
-    const missing = expected - this.#count
+    const count = this.#count
     this.#count = expected
-    if (missing === 0) return undefined
-    return missing > 0 ? 'log-trimmed' : 'log-changed'
+    // What was not counted yet is missing only if nothing of before is left.
+    const isTrimmed = count === undefined && info.length > 0 && info.first > this.#offset
+    if (count === expected || (count === undefined && !isTrimmed)) return undefined
+    this.#offset = next === undefined ? info.last : next - 1n
+    return isTrimmed || expected > count! ? 'log-trimmed' : 'log-changed'
   }
 }
 

@@ -73,6 +73,46 @@ test('notices a stream whose ids went back, and goes on at its end', () => {
   expect(log.id).toBe('8-0')
 })
 
+test('goes on right before what is left behind a change', () => {
+  const log = logAtTen()
+  const info = { last: at('13-0'), added: 13, length: 2, first: at('12-0') }
+  expect(log.verify(info, 2, true, at('12-0'))).toBe('log-trimmed')
+  expect(log.position.offset).toBe(at('12-0') - 1n)
+  const empty = logAtTen()
+  expect(empty.verify({ ...info, length: 0, first: 0n }, 0, true)).toBe('log-trimmed')
+  expect(empty.position.offset).toBe(at('13-0'))
+})
+
+test('begins behind an older entry, without a gap once it has counted those behind it', () => {
+  const log = new StreamLog('asbru')
+  const info = { last: at('12-0'), added: 12, length: 5, first: at('8-0') }
+  log.startBehind('10-0', info)
+  expect(log.position.offset).toBe(at('10-0'))
+  log.read('11-0')
+  expect(log.verify(info, 1, true, at('12-0'))).toBe(undefined)
+  log.read('12-0')
+  expect(
+    log.verify({ ...info, last: at('14-0'), added: 14, length: 1, first: at('14-0') }, 1, true),
+  ).toBe('log-trimmed')
+})
+
+test('begins before the first entry that is left, or at the beginning of all', () => {
+  const log = new StreamLog('asbru')
+  log.startBehind(undefined, { last: at('12-0'), added: 12, length: 5, first: at('8-0') })
+  expect(log.position.offset).toBe(at('8-0') - 1n)
+  log.startBehind(undefined, { last: at('12-0'), added: 5, length: 5, first: at('8-0') })
+  expect(log.position.offset).toBe(0n)
+  log.startBehind(undefined, undefined)
+  expect(log.position.offset).toBe(0n)
+})
+
+test('has passed what was deleted before it was read, once it has read all', () => {
+  const log = logAtTen()
+  expect([log.isPast(at('10-0')), log.isPast(at('11-0'))]).toEqual([true, false])
+  log.cleared(at('11-0'))
+  expect(log.isPast(at('11-0'))).toBe(true)
+})
+
 test('says a change once', () => {
   const log = logAtTen()
   const info = { last: at('13-0'), added: 13, length: 2, first: at('12-0') }

@@ -1,6 +1,8 @@
 import { crc32 } from 'node:zlib'
-import { beforeEach, expect, test } from 'vitest'
-import { bytes, opened, until } from './support/opened.ts'
+import { redisDriver } from '@asbru/driver-redis'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { offsetOf } from '../src/stream-log.ts'
+import { bytes, Opened, opened, openedWith, until } from './support/opened.ts'
 import { redisUnderTest } from './support/redis-harness.ts'
 
 const { broker, proxy, plain, url } = await redisUnderTest()
@@ -49,6 +51,7 @@ test('tells a gap before what comes after it when the stream was trimmed past it
     await add(10, 19)
     await plain.xtrim('asbru', 'MAXLEN', 5)
   })
+  const [first] = (await plain.xrange('asbru', '-', '+', 'COUNT', 1)) as [[string, string[]]]
   await until(() => reader.messages.length === 15)
   expect(reader.all.slice(11)).toEqual([
     'reconnecting',
@@ -60,6 +63,7 @@ test('tells a gap before what comes after it when the stream was trimmed past it
     '18',
     '19',
   ])
+  expect(reader.begins).toEqual([0n, offsetOf(first[0]) - 1n])
 })
 
 test('tells the same of a backlog that takes many reads', async () => {
@@ -139,6 +143,43 @@ test('trims to about the length that it was told, and by age', async () => {
   await opened({ ...streams, streams: { maxAgeMs: 30_000 } })
   await until(async () => (await plain.xlen('asbru')) < 101)
   expect(await plain.xlen('asbru')).toBeGreaterThan(0)
+})
+
+test('begins with what is younger than its backlog, behind the last entry that is older', async () => {
+  await add(0, 4)
+  const [last] = (await plain.xrevrange('asbru', '+', '-', 'COUNT', 1)) as [[string, string[]]]
+  await new Promise((resolve) => setTimeout(resolve, 1_200))
+  const none = await openedWith(redisDriver(streams), { backlogMs: 1_000 }, 'counted')
+  expect(none.begins).toEqual([offsetOf(last[0])])
+  await add(5, 2_999)
+  const some: Opened = new Opened(redisDriver(streams))
+  onTestFinished(() => some.driver.close())
+  await some.driver.open(some, { replica: 'r', namespace: 'n', backlogMs: 60_000 })
+  expect(some.begins).toEqual([0n])
+  expect(some.numbers).toEqual(Array.from({ length: 3_000 }, (_, i) => i))
+  await add(3_000, 3_000)
+  await some.driver.catchUp!()
+  await until(() => none.messages.length === 2_996)
+  expect(none.messages).toEqual(some.messages.slice(5))
+  expect([...none.gaps, ...some.gaps]).toEqual([])
+})
+
+test('does not say that it has caught up while Redis is out of reach', async () => {
+  const reader = await opened(streams)
+  await away(reader, () => expect(reader.driver.catchUp!()).rejects.toBeInstanceOf(Error))
+  await reader.driver.catchUp!()
+})
+
+test('keeps what replicas tell each other in a stream of its own, and not all of it', async () => {
+  const reader = await opened(streams, 'asbru.control.n.r')
+  const tell = (text: number): Promise<void> =>
+    reader.driver.publish({ topic: 'asbru.control.n.r', payload: bytes(text) })
+  for (let i = 0; i < 12_000; i += 1_000)
+    await Promise.all(Array.from({ length: 1_000 }, (_, j) => tell(i + j)))
+  await until(() => reader.messages.length === 12_000)
+  expect(reader.numbers).toEqual(Array.from({ length: 12_000 }, (_, i) => i))
+  expect(await plain.exists('asbru')).toBe(0)
+  expect(await plain.xlen('asbru:control')).toBeLessThan(11_000)
 })
 
 test('passes over entries that are no messages', async () => {

@@ -23,8 +23,9 @@ export class Recorder implements Receiver {
     this.#add(status)
   }
 
+  /** What was told of the connection and of what goes missing. */
   get types(): string[] {
-    return this.statuses.map(({ type }) => type)
+    return this.statuses.map(({ type }) => type).filter((type) => type !== 'log')
   }
 
   /** The payloads as text. */
