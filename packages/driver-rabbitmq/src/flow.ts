@@ -14,6 +14,12 @@ export interface Ground {
 export interface Flow {
   /** Makes or finds what it needs, tells gaps, and goes on; may be tried again. */
   restore(ground: Ground): Promise<void>
+  /** Resolves once the backlog is handed over. Only where there is a log. */
+  begun?(): Promise<void>
+  /** The connection is gone. */
+  lost?(): void
+  /** Resolves once all is handed over that the log holds now. Only where there is one. */
+  catchUp?(ground: Ground): Promise<void>
   subscribe(topic: TopicPattern): Promise<void>
   unsubscribe(topic: TopicPattern): Promise<void>
   /** Takes away what it made on the broker for this replica. */

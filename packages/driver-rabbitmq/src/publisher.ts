@@ -14,14 +14,14 @@ const FAREWELL_MS = 500
 /** Publishes on one channel, and knows what the broker has. */
 export class Publisher {
   readonly #channel: ConfirmChannel
-  readonly #exchange: string
+  readonly #exchangeOf: (topic: string) => string
   /** In the order of their beginning. */
   readonly #unconfirmed = new Set<Unconfirmed>()
   readonly #checking: NodeJS.Timeout
 
-  constructor(channel: ConfirmChannel, exchange: string) {
+  constructor(channel: ConfirmChannel, exchangeOf: (topic: string) => string) {
     this.#channel = channel
-    this.#exchange = exchange
+    this.#exchangeOf = exchangeOf
     this.#checking = setInterval(() => this.#giveUpLate(), CHECK_MS).unref()
     channel.on('close', () => clearInterval(this.#checking))
   }
@@ -29,7 +29,7 @@ export class Publisher {
   /** Resolves once the broker has the message in all queues that it belongs to. */
   publish(message: OutgoingMessage): Promise<void> {
     const { topic, payload } = message
-    return this.#send(this.#exchange, topic, bufferOf(payload), propertiesOf(message))
+    return this.#send(this.#exchangeOf(topic), topic, bufferOf(payload), propertiesOf(message))
   }
 
   /** Puts a message into one queue, past the exchange. */

@@ -1,4 +1,4 @@
-import type { Driver, OpenOptions, Receiver } from '@asbru/core'
+import { CONTROL_PREFIX, type Driver, type OpenOptions, type Receiver } from '@asbru/core'
 import { IllegalOperationError } from 'amqplib'
 import { ExchangeFlow } from './exchange-flow.ts'
 import type { RabbitmqSource } from './link.ts'
@@ -30,6 +30,7 @@ export type RabbitmqDriverOptions = RabbitmqSource & {
  */
 export function rabbitmqDriver(options: RabbitmqDriverOptions = {}): Driver {
   const { exchange = 'asbru', queue = {}, stream, create = true, startTimeoutMs = 10_000 } = options
+  const controlExchange = `${exchange}.control`
   const end = new AbortController()
   let opening: Promise<Session> | undefined
   let session: Session | undefined
@@ -52,6 +53,7 @@ export function rabbitmqDriver(options: RabbitmqDriverOptions = {}): Driver {
       opening = Session.open(to, {
         source: options,
         exchange,
+        exchangeOf,
         create,
         startTimeoutMs,
         signal: end.signal,
@@ -73,16 +75,28 @@ export function rabbitmqDriver(options: RabbitmqDriverOptions = {}): Driver {
       await opened().publish(message)
     },
 
+    ...(stream !== undefined && {
+      async catchUp() {
+        await opened().catchUp()
+      },
+    }),
+
     close() {
       return (closing ??= close())
     },
   }
 
   function flowFor(open: OpenOptions): (receiver: Receiver) => ExchangeFlow | StreamFlow {
+    const { backlogMs = 0 } = open
     return (to) =>
       stream === undefined
         ? new ExchangeFlow({ receiver: to, open, exchange, queue })
-        : new StreamFlow({ receiver: to, exchange, stream, create })
+        : new StreamFlow({ receiver: to, exchange, controlExchange, stream, create, backlogMs })
+  }
+
+  /** Without a stream, what replicas tell each other keeps its place among the data. */
+  function exchangeOf(topic: string): string {
+    return stream !== undefined && topic.startsWith(CONTROL_PREFIX) ? controlExchange : exchange
   }
 
   async function close(): Promise<void> {

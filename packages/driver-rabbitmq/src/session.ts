@@ -10,6 +10,8 @@ import { Publisher } from './publisher.ts'
 export interface SessionOptions {
   readonly source: RabbitmqSource
   readonly exchange: string
+  /** To which exchange messages of a topic go. */
+  readonly exchangeOf: (topic: string) => string
   readonly create: boolean
   /** 0 waits for ever. */
   readonly startTimeoutMs: number
@@ -87,6 +89,10 @@ export class Session {
     await publisher.publish(message)
   }
 
+  async catchUp(): Promise<void> {
+    await this.#flow.catchUp!(this.#mustFlow())
+  }
+
   /** Hands over nothing from its call on. */
   async close(): Promise<void> {
     this.#attempts++
@@ -112,7 +118,9 @@ export class Session {
     })
     for (;;) {
       try {
-        this.#ground = await within(this.#setUp(), ATTEMPT_MS, signal)
+        const ground = await within(this.#setUp(), ATTEMPT_MS, signal)
+        await within(this.#flow.begun?.() ?? Promise.resolve(), 0, signal)
+        this.#ground = ground
         this.#isStarted = true
         this.#tell({ type: 'connected' })
         return
@@ -129,6 +137,7 @@ export class Session {
   #lost(error: unknown): void {
     this.#attempts++
     this.#ground = undefined
+    this.#flow.lost?.()
     void this.#leave()
     if (this.#isStarted) this.#tell({ type: 'reconnecting', error })
   }
@@ -163,7 +172,7 @@ export class Session {
     })
     this.#channels = channels
     const isExchangeNew = await this.#findExchange(channels)
-    const publisher = new Publisher(await channels.openConfirm(), this.#options.exchange)
+    const publisher = new Publisher(await channels.openConfirm(), this.#options.exchangeOf)
     const ground = { channels, publisher, isExchangeNew }
     await this.#flow.restore(ground)
     if (channels.isOver) throw new IllegalOperationError('The connection was lost again.')

@@ -23,7 +23,7 @@ const QUARTER_GIBIBYTE = 268_435_456
 const SEGMENTS = 8
 /** The type of messages that replicas put into the stream to see where its end is. */
 const MARK = 'asbru-mark'
-const MARK_MS = 10_000
+const SEARCH_MS = 10_000
 
 /** The stream that all replicas follow. */
 export class StreamQueue {
@@ -47,24 +47,61 @@ export class StreamQueue {
     return isNew
   }
 
+  /** Whether a message came by the exchange: what came past it is none of ours. */
+  isData({ fields }: ConsumeMessage): boolean {
+    return fields.exchange === this.#options.exchange
+  }
+
+  /** The id of a mark that is yet to be put there. */
+  newMark(): string {
+    return randomUUID()
+  }
+
+  /** Puts a mark at its end; resolves once it is there. */
+  async put(messageId: string, publisher: Publisher): Promise<void> {
+    await publisher.sendTo(this.#options.name, Buffer.alloc(0), { type: MARK, messageId })
+  }
+
   /** Puts a mark at its end, and returns it as it is there. */
-  async mark(channels: Channels, publisher: Publisher): Promise<ConsumeMessage> {
-    const { name } = this.#options
-    const messageId = randomUUID()
-    return channels.aside((channel) => {
-      const found = new Promise<ConsumeMessage>((resolve, reject) => {
-        channel.on('close', () => reject(new Error('The channel was closed.')))
-        const take = (message: ConsumeMessage): void => {
-          channel.ack(message)
-          if (message.properties.messageId === messageId) resolve(message)
-        }
-        // Begun before, since others may write behind the mark at once.
-        this.#consume(channel, 'last', take, reject)
-          .then(() => publisher.sendTo(name, Buffer.alloc(0), { type: MARK, messageId }))
-          .catch(reject)
-      })
-      return within(found, MARK_MS)
+  mark(channels: Channels, publisher: Publisher): Promise<ConsumeMessage> {
+    const id = this.newMark()
+    return this.#find(channels, {
+      from: 'last',
+      isIt: ({ properties }) => properties.messageId === id,
+      begun: () => this.put(id, publisher),
     })
+  }
+
+  /** The offset of the first message that is no older than so many milliseconds, by this machine's clock. */
+  async firstSince(ageMs: number, channels: Channels, publisher: Publisher): Promise<number> {
+    const value = Math.floor((Date.now() - ageMs) / 1_000)
+    const first = await this.#find(channels, {
+      from: { '!': 'timestamp', value },
+      isIt: () => true,
+      // There is one at least, though the clocks of this machine and the broker's may differ.
+      begun: () => this.put(this.newMark(), publisher),
+    })
+    return offsetOf(first)
+  }
+
+  /** The offset of the last message of ours before that at `limit`; before the first that is left if there is none. */
+  async lastBefore(limit: number, channels: Channels): Promise<number> {
+    for (let span = 16; ; span *= 16) {
+      const from = Math.max(0, limit - span)
+      let first: number | undefined
+      let last: number | undefined
+      await this.#find(channels, {
+        from,
+        isIt: (message) => {
+          const offset = offsetOf(message)
+          first ??= offset
+          if (offset < limit && this.isData(message)) last = offset
+          return offset >= limit
+        },
+      })
+      if (last !== undefined) return last
+      if (from === 0 || first! > from) return Math.min(first!, limit) - 1
+    }
   }
 
   /** Calls `take` with all messages from an offset on, and `onEnd` if the stream goes away. */
@@ -77,9 +114,28 @@ export class StreamQueue {
     await this.#consume(channel, offset, take, onEnd)
   }
 
+  /** Reads from somewhere on to a message that is looked for. */
+  #find(channels: Channels, { from, isIt, begun }: Search): Promise<ConsumeMessage> {
+    return channels.aside((channel) => {
+      const found = new Promise<ConsumeMessage>((resolve, reject) => {
+        channel.on('close', () => reject(new Error('The channel was closed.')))
+        let isFound = false
+        const take = (message: ConsumeMessage): void => {
+          if (isFound) return
+          channel.ack(message)
+          isFound = isIt(message)
+          if (isFound) resolve(message)
+        }
+        // Begun before, since others may write behind the mark at once.
+        this.#consume(channel, from, take, reject).then(begun).catch(reject)
+      })
+      return within(found, SEARCH_MS)
+    })
+  }
+
   async #consume(
     channel: Channel,
-    from: number | 'last',
+    from: From,
     take: (message: ConsumeMessage) => void,
     onEnd: (error: Error) => void,
   ): Promise<void> {
@@ -104,6 +160,17 @@ export class StreamQueue {
       },
     })
   }
+}
+
+/** Where reading begins: an offset, the last chunk, or a time in seconds. */
+type From = number | 'last' | { readonly '!': 'timestamp'; readonly value: number }
+
+/** What is looked for in a stream. */
+interface Search {
+  readonly from: From
+  readonly isIt: (message: ConsumeMessage) => boolean
+  /** Called once it is read from there. */
+  readonly begun?: () => Promise<void>
 }
 
 /** Where a message stands in its stream. */

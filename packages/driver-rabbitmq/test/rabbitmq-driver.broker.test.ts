@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as wait } from 'node:timers/promises'
+import { rabbitmqDriver } from '@asbru/driver-rabbitmq'
 import { connect } from 'amqplib'
 import { expect, onTestFinished, test } from 'vitest'
-import { bytes, opened, until } from './support/opened.ts'
+import { bytes, Opened, opened, openedWith, until } from './support/opened.ts'
 import { bindingsOf, queuesOf, rabbitmqUnderTest } from './support/rabbitmq-harness.ts'
 
 const { broker, channel, publishPlain, proxy, url } = await rabbitmqUnderTest()
@@ -79,6 +81,63 @@ test('reports a gap when its stream was deleted and made anew, and reads the new
   expect(reader.gaps).toEqual(['gap log-changed'])
   expect(reader.all.indexOf('gap log-changed')).toBeLessThan(reader.all.indexOf('new'))
   expect(reader.messages).toHaveLength(21)
+  expect(reader.begins).toEqual([-1, -1])
+})
+
+test('begins behind the last message that is older than its backlog, marks or not', async () => {
+  const name = 'quiet'
+  const options = { connection: url, exchange: name, stream: { name } }
+  const writer = await opened(options, 'news')
+  expect(writer.begins).toEqual([-1])
+  for (let i = 0; i < 3; i++) await writer.driver.publish({ topic: 'news', payload: bytes(i) })
+  for (let i = 0; i < 40; i++) await writer.driver.catchUp!()
+  expect(writer.numbers).toEqual([0, 1, 2])
+  const { offset } = writer.messages.at(-1)!.position!
+  await wait(2_500)
+  const none = await openedWith(rabbitmqDriver(options), { backlogMs: 1_000 }, 'news')
+  const now = await opened(options, 'news')
+  expect([none.begins, now.begins]).toEqual([[offset], [offset]])
+  await writer.driver.publish({ topic: 'news', payload: bytes(3) })
+  await until(() => none.messages.length === 1 && now.messages.length === 1)
+  const all: Opened = new Opened(rabbitmqDriver(options))
+  onTestFinished(() => all.driver.close())
+  await all.driver.open(all, { replica: 'r', namespace: 'n', backlogMs: 60_000 })
+  expect(all.begins).toEqual([-1])
+  expect(all.messages).toEqual(writer.messages)
+  expect([none, now, all].flatMap(({ gaps }) => gaps)).toEqual([])
+})
+
+test('does not say that it has caught up while RabbitMQ is out of reach', async () => {
+  const { driver, all } = await opened({ connection: url, stream: { name: 'away' } })
+  proxy.cut()
+  try {
+    await until(() => all.includes('reconnecting'))
+    await expect(driver.catchUp!()).rejects.toBeInstanceOf(Error)
+  } finally {
+    proxy.resume()
+  }
+  await until(() => all.at(-1) === 'connected')
+  await driver.catchUp!()
+})
+
+test('keeps what replicas tell each other out of the stream, in queues that go with them', async () => {
+  const options = { exchange: 'beside', stream: { name: 'beside' } }
+  const topic = 'asbru.control.n.r'
+  const reader = await opened({ connection: url, ...options }, topic)
+  const other = await opened({ connection: url, ...options })
+  await other.driver.publish({ topic, payload: bytes('before') })
+  await until(() => reader.all.includes('before'))
+  proxy.cut()
+  await until(() => reader.all.includes('reconnecting'))
+  proxy.resume()
+  await until(() => [reader, other].every((each) => each.told('connected') === 2))
+  await other.driver.publish({ topic, payload: bytes('after') })
+  await until(() => reader.all.includes('after'))
+  expect(reader.messages.map(({ position }) => position)).toEqual([undefined, undefined])
+  expect(reader.gaps).toEqual([])
+  const [queue] = await bindingsOf(broker, 'beside.control')
+  await reader.driver.close()
+  await until(async () => !(await queuesOf(broker)).includes(queue!))
 })
 
 test('refuses to start without exchange or stream if it may not make them', async () => {

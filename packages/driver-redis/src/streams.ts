@@ -198,9 +198,12 @@ export function streamsMode(
     const position = log.read(id.toString('latin1'))
     const message = messageOf(fields)
     if (message === undefined) return MIN_ENTRY_BYTES
+    if (signal.aborted) return MIN_ENTRY_BYTES
+    // What goes beside the data is not taken from it.
+    const isControl = message.topic.startsWith(CONTROL_PREFIX)
     if (log !== control) {
-      if (!signal.aborted) receiver.message({ ...message, position })
-    } else if (!signal.aborted && controlTopics.delivers(message.topic)) {
+      if (!isControl) receiver.message({ ...message, position })
+    } else if (controlTopics.delivers(message.topic)) {
       receiver.message(message)
     }
     return MIN_ENTRY_BYTES + message.payload.length

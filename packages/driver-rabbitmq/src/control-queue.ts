@@ -1,0 +1,84 @@
+import { type Receiver, type TopicPattern, TopicSet } from '@asbru/core'
+import { type ConsumeMessage, IllegalOperationError } from 'amqplib'
+import { Bindings } from './bindings.ts'
+import type { Channels } from './channels.ts'
+import { incoming } from './message.ts'
+
+/** What a {@link ControlQueue} works with. */
+export interface ControlQueueOptions {
+  readonly receiver: Receiver
+  readonly exchange: string
+  /** Whether an exchange that is absent is made. */
+  readonly create: boolean
+}
+
+/**
+ * What replicas tell each other beside a stream: an exchange of its own, and for each connection a queue that goes
+ * with it. What is missed between two connections is missed.
+ */
+export class ControlQueue {
+  readonly #options: ControlQueueOptions
+  readonly #wanted = new TopicSet()
+  /** Settles with the broker's answer. */
+  readonly #held = new Map<TopicPattern, Promise<void>>()
+  #bindings: Bindings | undefined
+
+  constructor(options: ControlQueueOptions) {
+    this.#options = options
+  }
+
+  async restore(channels: Channels): Promise<void> {
+    const { exchange, create } = this.#options
+    await channels.aside((channel) =>
+      create
+        ? channel.assertExchange(exchange, 'topic', { durable: true })
+        : channel.checkExchange(exchange),
+    )
+    const channel = await channels.open()
+    const { queue } = await channel.assertQueue('', { exclusive: true, autoDelete: true })
+    const take = (message: ConsumeMessage | null): void => {
+      if (message === null) channels.break(new IllegalOperationError('The queue was deleted.'))
+      else if (!channels.isOver) this.#receive(message)
+    }
+    await channel.consume(queue, take, { noAck: true, exclusive: true })
+    const bindings = new Bindings(channels, queue, exchange)
+    await Promise.all([...this.#held.keys()].map((topic) => bindings.add(topic)))
+    this.#bindings = bindings
+  }
+
+  subscribe(topic: TopicPattern): Promise<void> {
+    let bound = this.#held.get(topic)
+    if (bound === undefined) {
+      bound = this.#bind(topic, this.#bindings!)
+      this.#held.set(topic, bound)
+      this.#wanted.add(topic)
+    }
+    return bound
+  }
+
+  async unsubscribe(topic: TopicPattern): Promise<void> {
+    if (!this.#held.has(topic)) return
+    this.#forget(topic)
+    // What cannot be unbound now is so with the next connection.
+    await this.#bindings!.delete(topic).catch(() => {})
+  }
+
+  async #bind(topic: TopicPattern, bindings: Bindings): Promise<void> {
+    try {
+      await bindings.add(topic)
+    } catch (error) {
+      this.#forget(topic)
+      throw error
+    }
+  }
+
+  #receive(message: ConsumeMessage): void {
+    if (this.#wanted.delivers(message.fields.routingKey))
+      this.#options.receiver.message(incoming(message))
+  }
+
+  #forget(topic: TopicPattern): void {
+    this.#held.delete(topic)
+    this.#wanted.delete(topic)
+  }
+}
