@@ -41,7 +41,7 @@ test('nothing reaches the build but manifests and the sources of packages', () =
   const files = context()
   expect(files).toEqual(expect.arrayContaining(['pnpm-lock.yaml', 'packages/core/src/index.ts']))
   const wanted =
-    /^(package\.json|pnpm-\S+\.yaml|tsconfig\.base\.json|brokers\/package\.json|packages\/[^/]+\/((src|bin|demo)\/.*|[^/]+))$/
+    /^(package\.json|pnpm-\S+\.yaml|tsconfig\.base\.json|(brokers|trials)\/package\.json|packages\/[^/]+\/((src|bin|demo)\/.*|[^/]+))$/
   expect(files.filter((file) => !wanted.test(file))).toEqual([])
 })
 

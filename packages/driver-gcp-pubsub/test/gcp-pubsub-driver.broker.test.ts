@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { gcpPubsubDriver } from '@asbru/driver-gcp-pubsub'
 import { PubSub } from '@google-cloud/pubsub'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { bytesOf, openOptions, Recorder, textOf } from '../../driver-nats/test/support/recorder.ts'
+import { bytes, openOptions, Recorder, textOf } from '@asbru/trials'
 import { Janitor, SILENT_SWEEPS } from '../src/janitor.ts'
 import { pubsubUnderTest } from './support/pubsub-under-test.ts'
 import { reader } from './support/reader.ts'
@@ -30,7 +30,7 @@ describe('what a replica makes', () => {
   test('is no topic with `create: false`: the start fails at once with the error of the client', async () => {
     const topic = 'absent'
     const driver = gcpPubsubDriver({ connection, topic, create: false, startTimeoutMs: 0 })
-    const opening = driver.open(new Recorder(), openOptions)
+    const opening = driver.open(new Recorder(), openOptions())
     await expect(opening).rejects.toMatchObject({ code: 5 })
     await driver.close()
     const [topics] = await plain.getTopics()
@@ -73,13 +73,13 @@ describe('what a replica makes', () => {
 describe('a subscription that is deleted under its replica', () => {
   test('is made again, with a gap before what came since', async () => {
     const { driver, inbox, subscription } = await reader({ connection }, 'news')
-    await driver.publish({ topic: 'news', payload: bytesOf('before') })
+    await driver.publish({ topic: 'news', payload: bytes('before') })
     await inbox.until(() => inbox.texts.includes('before'))
     await plain.subscription(subscription).delete()
     await inbox.until(() => inbox.types.at(-1) === 'connected' && inbox.types.length > 1)
-    await driver.publish({ topic: 'news', payload: bytesOf('after') })
+    await driver.publish({ topic: 'news', payload: bytes('after') })
     await inbox.until(() => inbox.texts.includes('after'))
-    expect(namesOf(inbox)).toEqual([
+    expect(inbox.all).toEqual([
       'connected',
       'before',
       'reconnecting',
@@ -96,7 +96,7 @@ describe('a subscription that is deleted under its replica', () => {
       await plain.subscription(subscription).delete()
       await inbox.until(() => inbox.types.filter((type) => type === 'connected').length > round)
     }
-    await driver.publish({ topic: 'news', payload: bytesOf('after') })
+    await driver.publish({ topic: 'news', payload: bytes('after') })
     await inbox.until(() => inbox.texts.includes('after'))
     expect(inbox.gaps).toHaveLength(5)
     expect(inbox.texts).toEqual(['after'])
@@ -107,12 +107,12 @@ describe('a subscription that is deleted under its replica', () => {
     const { driver, inbox } = await reader({ connection, topic }, 'news')
     await plain.topic(topic).delete()
     await expect(
-      driver.publish({ topic: 'news', payload: bytesOf('refused') }),
+      driver.publish({ topic: 'news', payload: bytes('refused') }),
     ).rejects.toMatchObject({ code: 5 })
     await inbox.until(() => inbox.types.at(-1) === 'connected' && inbox.types.length > 1)
-    await driver.publish({ topic: 'news', payload: bytesOf('after') })
+    await driver.publish({ topic: 'news', payload: bytes('after') })
     await inbox.until(() => inbox.texts.includes('after'))
-    expect(namesOf(inbox)).toEqual([
+    expect(inbox.all).toEqual([
       'connected',
       'reconnecting',
       'gap messages-dropped',
@@ -125,14 +125,13 @@ describe('a subscription that is deleted under its replica', () => {
 test('a message that Pub/Sub delivers again is handed over once', async () => {
   // A topic of its own: a seek brings back all that it ever carried.
   const { driver, inbox, subscription } = await reader({ connection, topic: 'again' }, 'news')
-  for (const text of ['1', '2', '3'])
-    await driver.publish({ topic: 'news', payload: bytesOf(text) })
+  for (const text of ['1', '2', '3']) await driver.publish({ topic: 'news', payload: bytes(text) })
   await inbox.until(() => inbox.messages.length === 3)
   await plain.subscription(subscription).seek(new Date(Date.now() - 60_000))
-  await driver.publish({ topic: 'news', payload: bytesOf('4') })
+  await driver.publish({ topic: 'news', payload: bytes('4') })
   await inbox.until(() => inbox.texts.includes('4'))
   // Another one behind whatever the seek brought back.
-  await driver.publish({ topic: 'news', payload: bytesOf('5') })
+  await driver.publish({ topic: 'news', payload: bytes('5') })
   await inbox.until(() => inbox.texts.includes('5'))
   expect(inbox.texts).toEqual(['1', '2', '3', '4', '5'])
 })
@@ -141,13 +140,13 @@ test('a topic whose publish failed takes the next one', async () => {
   const { driver, inbox } = await reader({ connection }, 'news')
   proxy.cut()
   const failing = ['1', '2', '3'].map((text) =>
-    driver.publish({ topic: 'news', payload: bytesOf(text) }),
+    driver.publish({ topic: 'news', payload: bytes(text) }),
   )
   const answers = await Promise.allSettled(failing)
   expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
   proxy.resume()
   await inbox.until(() => inbox.types.at(-1) === 'connected' && inbox.types.length > 1)
-  await driver.publish({ topic: 'news', payload: bytesOf('4') })
+  await driver.publish({ topic: 'news', payload: bytes('4') })
   await inbox.until(() => inbox.texts.includes('4'))
   expect(inbox.texts).toEqual(['4'])
 })
@@ -155,7 +154,7 @@ test('a topic whose publish failed takes the next one', async () => {
 test('an event name that no attribute can hold is refused', async () => {
   const { driver } = await reader({ connection })
   const event = 'x'.repeat(1_025)
-  const publishing = driver.publish({ topic: 'news', payload: bytesOf(''), event })
+  const publishing = driver.publish({ topic: 'news', payload: bytes(''), event })
   await expect(publishing).rejects.toBeInstanceOf(RangeError)
 })
 
@@ -171,7 +170,7 @@ test('a plain message without a topic is passed over, or has the Pub/Sub topic f
   await topic.publishMessage({ data: Buffer.from('named'), attributes: { 'asbru-topic': 'news' } })
   for (const { driver, inbox } of [one, other]) {
     await inbox.until(() => inbox.texts.includes('named'))
-    await driver.publish({ topic: 'news', payload: bytesOf('last') })
+    await driver.publish({ topic: 'news', payload: bytes('last') })
   }
   await other.inbox.until(() => other.inbox.messages.length === 4)
   await one.inbox.until(() => one.inbox.messages.length === 3)
@@ -184,7 +183,7 @@ test('a client of the user is left open', async () => {
   const client = new PubSub({ projectId: 'test', apiEndpoint: broker.url })
   onTestFinished(() => client.close())
   const { driver, inbox, subscription } = await reader({ client }, 'news')
-  await driver.publish({ topic: 'news', payload: bytesOf('hello') })
+  await driver.publish({ topic: 'news', payload: bytes('hello') })
   await inbox.until(() => inbox.texts.includes('hello'))
   await driver.close()
   expect(inbox.types).toEqual(['connected', 'closed'])
@@ -194,14 +193,7 @@ test('a client of the user is left open', async () => {
 
 test('a small payload does not keep the chunk of the network that it came in', async () => {
   const { driver, inbox } = await reader({ connection }, 'small')
-  for (let i = 0; i < 20; i++) await driver.publish({ topic: 'small', payload: bytesOf('small') })
+  for (let i = 0; i < 20; i++) await driver.publish({ topic: 'small', payload: bytes('small') })
   await inbox.until(() => inbox.messages.length === 20)
   for (const { payload } of inbox.messages) expect(payload.buffer.byteLength).toBeLessThan(256)
 })
-
-function namesOf(inbox: Recorder): string[] {
-  return inbox.all.map((item) => {
-    if ('payload' in item) return textOf(item)
-    return item.type === 'gap' ? `gap ${item.reason}` : item.type
-  })
-}

@@ -1,20 +1,9 @@
-import { startBroker, startProxy } from '@asbru/brokers'
 import { describeDriver } from '@asbru/driver-contract'
 import { natsDriver } from '@asbru/driver-nats'
 import { connect } from '@nats-io/transport-node'
-import { afterAll } from 'vitest'
-import { plainPublisher } from './support/plain-publisher.ts'
+import { natsUnderTest } from './support/nats-under-test.ts'
 
-const broker = await startBroker('nats')
-const proxy = await startProxy(broker)
-const plain = await plainPublisher(broker)
-afterAll(async () => {
-  await plain.close()
-  await proxy.stop()
-  await broker.stop()
-})
-
-const connection = { servers: `127.0.0.1:${proxy.port}` }
+const { connection, plain, proxy } = await natsUnderTest()
 const modes = { 'core subjects': {}, JetStream: { jetstream: { stream: 'EVENTS' } } }
 
 for (const [mode, options] of Object.entries(modes)) {

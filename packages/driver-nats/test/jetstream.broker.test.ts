@@ -13,7 +13,7 @@ import {
   type StreamConfig,
 } from 'nats'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { bytesOf, openOptions, Recorder, textOf } from './support/recorder.ts'
+import { bytes, openOptions, Recorder } from '@asbru/trials'
 
 let broker: Broker
 let manager: JetStreamManager
@@ -28,7 +28,7 @@ beforeAll(async () => {
   const connection = await connect({ servers: broker.url })
   manager = await connection.jetstreamManager()
   const jetstream = connection.jetstream()
-  publish = async (subject, text) => void (await jetstream.publish(subject, bytesOf(text)))
+  publish = async (subject, text) => void (await jetstream.publish(subject, bytes(text)))
 })
 
 afterAll(async () => {
@@ -69,7 +69,7 @@ describe('a stream that is not there', () => {
 
   test('stops the start at once with `create: false`', async () => {
     const driver = driverOf({ create: false, startTimeoutMs: 0 })
-    await expect(driver.open(new Recorder(), openOptions)).rejects.toThrow('stream not found')
+    await expect(driver.open(new Recorder(), openOptions())).rejects.toThrow('stream not found')
   })
 })
 
@@ -91,14 +91,14 @@ describe('a stream that is there', () => {
     await manager.streams.add({ subjects: [`${stream}.>`], ...config, name: stream })
     onTestFinished(async () => void (await manager.streams.delete(stream)))
     const driver = driverOf({ startTimeoutMs: 0 })
-    await expect(driver.open(new Recorder(), openOptions)).rejects.toThrow(reason)
+    await expect(driver.open(new Recorder(), openOptions())).rejects.toThrow(reason)
   })
 
   test('is used as it is', async () => {
     const config = { name: stream, subjects: [`${stream}.>`], storage: StorageType.Memory }
     const before = (await manager.streams.add({ ...config, max_msgs: 1_000 })).config
     const { driver, inbox } = await reader()
-    await driver.publish({ topic: 'news', payload: bytesOf('hello') })
+    await driver.publish({ topic: 'news', payload: bytes('hello') })
     await inbox.until(() => inbox.texts.includes('hello'))
     expect((await manager.streams.info(stream)).config).toEqual(before)
   })
@@ -123,7 +123,7 @@ describe('a stream that is there', () => {
     await driver.subscribe('**')
     for (const topic of ['invoices', 'orders', 'orders.1.2', 'invoices.**'])
       await expect(driver.subscribe(topic)).rejects.toThrow(`no subject for ${stream}.${topic}`)
-    await expect(driver.publish({ topic: 'invoices', payload: bytesOf('') })).rejects.toThrow(
+    await expect(driver.publish({ topic: 'invoices', payload: bytes('') })).rejects.toThrow(
       'no subject',
     )
   })
@@ -134,9 +134,9 @@ describe('a reader of a stream', () => {
     const { inbox } = await reader()
     const plain = await connect({ servers: broker.url })
     onTestFinished(() => plain.close())
-    plain.publish(`${stream}.news`, bytesOf('plain'))
-    await plain.jetstream().publish(`${stream}.news`, bytesOf('named'), { msgID: 'id-1' })
-    await plain.jetstream().publish(`${stream}.news`, bytesOf('named'), { msgID: 'id-1' })
+    plain.publish(`${stream}.news`, bytes('plain'))
+    await plain.jetstream().publish(`${stream}.news`, bytes('named'), { msgID: 'id-1' })
+    await plain.jetstream().publish(`${stream}.news`, bytes('named'), { msgID: 'id-1' })
     await publish(`${stream}.news`, 'last')
     await inbox.until(() => inbox.texts.includes('last'))
     expect(inbox.messages.map(({ id }) => id)).toEqual([undefined, 'id-1', undefined])
@@ -174,7 +174,7 @@ describe('a reader of a stream', () => {
     })
     await inbox.until(() => inbox.texts.includes('3'))
     expect(inbox.texts).toEqual(['3'])
-    expect(namesOf(inbox)).toEqual(['gap log-trimmed', '3'])
+    expect(gapsAndTexts(inbox)).toEqual(['gap log-trimmed', '3'])
     expect(inbox.begins).toEqual([0, 2])
   })
 
@@ -185,7 +185,7 @@ describe('a reader of a stream', () => {
       await manager.streams.deleteMessage(stream, 2)
     })
     await inbox.until(() => inbox.texts.includes('3'))
-    expect(namesOf(inbox)).toEqual(['1', 'gap log-trimmed', '3'])
+    expect(gapsAndTexts(inbox)).toEqual(['1', 'gap log-trimmed', '3'])
     expect(inbox.begins).toEqual([0, 2])
   })
 
@@ -210,10 +210,10 @@ describe('a reader of a stream', () => {
 
   test('makes the stream anew when it is deleted under it, and says that the log changed', async () => {
     const { driver, inbox } = await reader()
-    await driver.publish({ topic: 'news', payload: bytesOf('1') })
+    await driver.publish({ topic: 'news', payload: bytes('1') })
     await manager.streams.delete(stream)
     await inbox.until(() => inbox.gaps.includes('log-changed'))
-    await driver.publish({ topic: 'news', payload: bytesOf('2') })
+    await driver.publish({ topic: 'news', payload: bytes('2') })
     await inbox.until(() => inbox.texts.includes('2'))
     expect(inbox.texts).toEqual(['1', '2'])
     expect(inbox.gaps).toEqual(['log-changed'])
@@ -224,7 +224,7 @@ describe('a reader of a stream', () => {
     const { driver, inbox } = await reader({ create: false })
     await manager.streams.delete(stream)
     await inbox.until(() => inbox.types.includes('reconnecting'))
-    await expect(driver.publish({ topic: 'news', payload: bytesOf('1') })).rejects.toBeInstanceOf(
+    await expect(driver.publish({ topic: 'news', payload: bytes('1') })).rejects.toBeInstanceOf(
       Error,
     )
     await manager.streams.add({ name: stream, subjects: [`${stream}.>`] })
@@ -248,14 +248,14 @@ describe('a reader of a stream', () => {
     onTestFinished(() => restarted.stop())
     const options = { connection: { servers: restarted.url } }
     const one = await reader(options)
-    await one.driver.publish({ topic: 'news', payload: bytesOf('1') })
+    await one.driver.publish({ topic: 'news', payload: bytes('1') })
     await one.inbox.until(() => one.inbox.texts.includes('1'))
     await restarted.kill()
     await one.inbox.until(() => one.inbox.types.includes('reconnecting'))
     await restarted.start()
     await one.inbox.until(() => one.inbox.types.at(-1) === 'connected')
     const other = await reader(options)
-    await other.driver.publish({ topic: 'news', payload: bytesOf('2') })
+    await other.driver.publish({ topic: 'news', payload: bytes('2') })
     for (const { inbox } of [one, other]) await inbox.until(() => inbox.texts.includes('2'))
     const [first, second] = one.inbox.messages.map(({ position }) => position!)
     expect(other.inbox.messages.map(({ position }) => position)).toEqual([second])
@@ -270,7 +270,7 @@ describe('a reader of a stream', () => {
     expect([none.inbox.texts, none.inbox.begins]).toEqual([[], [2]])
     for (const text of ['3', '4']) await publish(`${stream}.news`, text)
     const some = new Recorder()
-    await driverOf({}).open(some, { ...openOptions, backlogMs: 1_000 })
+    await driverOf({}).open(some, { ...openOptions(), backlogMs: 1_000 })
     expect([some.texts, some.begins]).toEqual([['3', '4'], [2]])
     expect(some.messages).toEqual(writer.inbox.messages.slice(2))
   })
@@ -307,8 +307,8 @@ describe('a reader of a stream', () => {
     const { driver, inbox } = await reader()
     await driver.subscribe('asbru.control.beats')
     await driver.subscribe('asbru.direct')
-    await driver.publish({ topic: 'asbru.control.beats', payload: bytesOf('beat') })
-    await driver.publish({ topic: 'asbru.direct', payload: bytesOf('direct') })
+    await driver.publish({ topic: 'asbru.control.beats', payload: bytes('beat') })
+    await driver.publish({ topic: 'asbru.direct', payload: bytes('direct') })
     await inbox.until(() => inbox.messages.length === 2)
     expect((await manager.streams.info(stream)).state.messages).toBe(1)
     const direct = inbox.messages.find(({ topic }) => topic === 'asbru.direct')
@@ -362,7 +362,7 @@ async function reader(
 ): Promise<{ driver: Driver; inbox: Recorder }> {
   const driver = driverOf(options)
   const inbox = new Recorder()
-  await driver.open(inbox, { ...openOptions, ...open })
+  await driver.open(inbox, { ...openOptions(), ...open })
   await driver.subscribe('news').catch(() => {})
   return { driver, inbox }
 }
@@ -375,10 +375,6 @@ async function whileCut(inbox: Recorder, during: () => Promise<void>): Promise<v
   await inbox.until(() => inbox.types.at(-1) === 'connected')
 }
 
-/** Messages and gaps, in order, in words. */
-function namesOf(inbox: Recorder): string[] {
-  return inbox.all.flatMap((item) => {
-    if ('payload' in item) return [textOf(item)]
-    return item.type === 'gap' ? [`gap ${item.reason}`] : []
-  })
+function gapsAndTexts({ all }: Recorder): string[] {
+  return all.filter((text) => !/^[a-z]+$/.test(text))
 }

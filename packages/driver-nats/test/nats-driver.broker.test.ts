@@ -8,7 +8,7 @@ import { natsDriver, type NatsDriverOptions } from '@asbru/driver-nats'
 import { connect as connectNewer } from '@nats-io/transport-node'
 import { connect, type NatsConnection } from 'nats'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { bytesOf, openOptions, Recorder } from './support/recorder.ts'
+import { bytes, openOptions, Recorder } from '@asbru/trials'
 
 const USERS = `
   authorization {
@@ -41,7 +41,7 @@ describe('a user who may not do everything', () => {
       await driver.subscribe('news')
       const answers = await Promise.allSettled(
         ['news', 'secret.x', 'news'].map((topic) =>
-          driver.publish({ topic, payload: bytesOf('hello') }),
+          driver.publish({ topic, payload: bytes('hello') }),
         ),
       )
       expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
@@ -56,7 +56,7 @@ describe('a user who may not do everything', () => {
     onTestFinished(() => client.close())
     const { driver } = await reader({ client })
     await expect(
-      driver.publish({ topic: 'secret.x', payload: bytesOf('hello') }),
+      driver.publish({ topic: 'secret.x', payload: bytes('hello') }),
     ).rejects.toMatchObject({ name: 'PermissionViolationError' })
   })
 
@@ -66,7 +66,7 @@ describe('a user who may not do everything', () => {
       code: 'PERMISSIONS_VIOLATION',
     })
     await driver.subscribe('news')
-    await driver.publish({ topic: 'news', payload: bytesOf('hello') })
+    await driver.publish({ topic: 'news', payload: bytes('hello') })
     await inbox.until(() => inbox.texts.includes('hello'))
     expect(inbox.types).toEqual(['connected'])
   })
@@ -85,7 +85,7 @@ describe('a user who may not do everything', () => {
       topic: 'taken.away',
       error: { code: 'PERMISSIONS_VIOLATION' },
     })
-    await driver.publish({ topic: 'news', payload: bytesOf('hello') })
+    await driver.publish({ topic: 'news', payload: bytes('hello') })
     await inbox.until(() => inbox.texts.includes('hello'))
     await expect(driver.subscribe('taken.away')).rejects.toMatchObject({
       code: 'PERMISSIONS_VIOLATION',
@@ -95,7 +95,7 @@ describe('a user who may not do everything', () => {
   test('fails the start at once with a wrong password, however long it may take', async () => {
     const connection = { ...login('some'), pass: 'wrong' }
     const driver = natsDriver({ connection, startTimeoutMs: 0 })
-    await expect(driver.open(new Recorder(), openOptions)).rejects.toMatchObject({
+    await expect(driver.open(new Recorder(), openOptions())).rejects.toMatchObject({
       code: 'AUTHORIZATION_VIOLATION',
     })
   })
@@ -114,7 +114,7 @@ describe('a connection of the user', () => {
     expect(inbox.types).toEqual(['connected', 'closed'])
     expect(client.isClosed()).toBe(false)
     await client.flush()
-    const asked = plain.request('left.open', bytesOf(''), { timeout: 5_000 })
+    const asked = plain.request('left.open', bytes(''), { timeout: 5_000 })
     await expect(asked).rejects.toMatchObject({ code: '503' })
   })
 
@@ -123,7 +123,7 @@ describe('a connection of the user', () => {
     const { driver, inbox } = await reader({ client })
     await client.close()
     await inbox.until(() => inbox.types.includes('closed'))
-    await expect(driver.publish({ topic: 'news', payload: bytesOf('') })).rejects.toBeInstanceOf(
+    await expect(driver.publish({ topic: 'news', payload: bytes('') })).rejects.toBeInstanceOf(
       Error,
     )
   })
@@ -136,7 +136,7 @@ test('a payload over the limit of the server is refused, and the connection hold
     code: 'MAX_PAYLOAD_EXCEEDED',
   })
   await driver.subscribe('news')
-  await driver.publish({ topic: 'news', payload: bytesOf('hello') })
+  await driver.publish({ topic: 'news', payload: bytes('hello') })
   await inbox.until(() => inbox.texts.includes('hello'))
   expect(inbox.types).toEqual(['connected'])
 })
@@ -144,7 +144,7 @@ test('a payload over the limit of the server is refused, and the connection hold
 test('a small payload does not keep the chunk of the network that it came in', async () => {
   const { driver, inbox } = await reader({ connection: login('all') })
   await driver.subscribe('small')
-  for (let i = 0; i < 100; i++) plain.publish('small', bytesOf(String(i)))
+  for (let i = 0; i < 100; i++) plain.publish('small', bytes(String(i)))
   await plain.flush()
   await inbox.until(() => inbox.messages.length === 100)
   for (const { payload } of inbox.messages) expect(payload.buffer.byteLength).toBeLessThan(256)
@@ -157,10 +157,9 @@ test('a new connection shares nothing with one that the broker still believes al
   await driver.subscribe('shared')
   road.cutNearEnds()
   await inbox.until(() => inbox.types.at(-1) === 'connected' && inbox.types.length > 1)
-  for (let i = 0; i < 100; i++)
-    await driver.publish({ topic: 'shared', payload: bytesOf(String(i)) })
+  for (let i = 0; i < 100; i++) await driver.publish({ topic: 'shared', payload: bytes(String(i)) })
   await driver.subscribe('last')
-  await driver.publish({ topic: 'last', payload: bytesOf('last') })
+  await driver.publish({ topic: 'last', payload: bytes('last') })
   await inbox.until(() => inbox.texts.includes('last'))
   expect(inbox.texts.slice(0, -1)).toEqual(Array.from({ length: 100 }, (_, i) => String(i)))
 })
@@ -173,7 +172,7 @@ async function reader(options: NatsDriverOptions): Promise<{ driver: Driver; inb
   const driver = natsDriver(options)
   onTestFinished(() => driver.close())
   const inbox = new Recorder()
-  await driver.open(inbox, openOptions)
+  await driver.open(inbox, openOptions())
   return { driver, inbox }
 }
 

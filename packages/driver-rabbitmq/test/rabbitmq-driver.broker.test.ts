@@ -43,7 +43,7 @@ test('reports a gap when its queue was full while it was cut off, before what is
     proxy.resume()
   }
   await until(() => reader.messages.length === 10 && reader.told('connected') === 2)
-  expect(reader.gaps).toEqual(['gap messages-dropped'])
+  expect(reader.gaps).toEqual(['messages-dropped'])
   expect(reader.all.indexOf('gap messages-dropped')).toBeLessThan(reader.all.indexOf('1'))
 })
 
@@ -78,7 +78,7 @@ test('reports a gap when its stream was deleted and made anew, and reads the new
     proxy.resume()
   }
   await until(() => reader.all.includes('new'))
-  expect(reader.gaps).toEqual(['gap log-changed'])
+  expect(reader.gaps).toEqual(['log-changed'])
   expect(reader.all.indexOf('gap log-changed')).toBeLessThan(reader.all.indexOf('new'))
   expect(reader.messages).toHaveLength(21)
   expect(reader.begins).toEqual([-1, -1])

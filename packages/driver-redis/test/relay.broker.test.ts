@@ -1,55 +1,38 @@
-import { EventSource } from 'eventsource'
-import { Cluster, Redis } from 'ioredis'
 import { startBroker } from '@asbru/brokers'
-import { expect, onTestFinished, test } from 'vitest'
-import { post, serve } from '../../server/test/support/asbru.ts'
-import { until } from './support/opened.ts'
+import { describeRelays } from '@asbru/trials'
+import { Cluster, Redis } from 'ioredis'
+import { afterAll } from 'vitest'
 
-const COUNT = 200
+const [single, cluster] = await Promise.all([
+  startBroker('redis'),
+  startBroker('redis', { cluster: true }),
+])
+const [plain, plainCluster] = [new Redis(single.url), new Cluster([cluster.url])]
+afterAll(async () => {
+  plain.disconnect()
+  plainCluster.disconnect()
+  await Promise.all([single.stop(), cluster.stop()])
+})
 
-/** The numbers that a client of the relay at `events` is sent, once it is connected. */
-async function listen(events: string, id: string): Promise<number[]> {
-  const numbers: number[] = []
-  const source = new EventSource(`${events}?id=${id}`)
-  onTestFinished(() => source.close())
-  source.addEventListener('orders.42', ({ data }) => numbers.push(Number(data)))
-  await new Promise((resolve) => source.addEventListener('message', resolve, { once: true }))
-  return numbers
+function args(url: string, mode: string): string[] {
+  return ['--driver', 'redis', '--driver.url', url, '--driver.mode', mode]
 }
 
-test.each([
-  ['pubsub', (redis: Redis | Cluster, text: string) => redis.publish('orders.42', text)],
-  ['sharded', (redis: Redis | Cluster, text: string) => redis.spublish('orders.42', text)],
-  [
-    'streams',
-    (redis: Redis | Cluster, text: string) =>
-      redis.xadd('asbru', '*', 'topic', 'orders.42', 'data', text),
-  ],
-] as const)(
-  'two relays on Redis in %s give their clients all that a plain program publishes',
-  { timeout: 60_000 },
-  async (mode, publish) => {
-    const isCluster = mode === 'sharded'
-    const broker = await startBroker('redis', { cluster: isCluster })
-    onTestFinished(() => broker.stop())
-    const plain = isCluster ? new Cluster([broker.url]) : new Redis(broker.url)
-    onTestFinished(() => plain.disconnect())
-    const args = ['--driver', 'redis', '--driver.url', broker.url, '--driver.mode', mode]
-    const relays = await Promise.all([serve(args), serve(args)])
-    const heard = await Promise.all(
-      relays.map(async ({ api, events }) => {
-        const { id } = await post(`${api}/clients`, { topics: ['orders.42'] })
-        return listen(events, id)
-      }),
-    )
-    for (let i = 0; i < COUNT; i++) await publish(plain, String(i))
-    const answer = await fetch(`${relays[0].api}/topics/orders.42/messages`, {
-      method: 'POST',
-      body: String(COUNT),
-    })
-    expect(answer.status).toBe(202)
-    await until(() => heard.every((numbers) => numbers.length > COUNT))
-    const all = Array.from({ length: COUNT + 1 }, (_, i) => i)
-    expect(heard).toEqual([all, all])
+describeRelays([
+  {
+    name: 'Redis in pubsub',
+    args: args(single.url, 'pubsub'),
+    publish: (text) => plain.publish('orders.42', text),
   },
-)
+  {
+    name: 'Redis in sharded',
+    args: args(cluster.url, 'sharded'),
+    hasPatterns: false,
+    publish: (text) => plainCluster.spublish('orders.42', text),
+  },
+  {
+    name: 'Redis in streams',
+    args: args(single.url, 'streams'),
+    publish: (text) => plain.xadd('asbru', '*', 'topic', 'orders.42', 'data', text),
+  },
+])

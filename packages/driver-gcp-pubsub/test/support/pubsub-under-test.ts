@@ -1,5 +1,7 @@
 import { type Broker, startBroker, startProxy, type TcpProxy } from '@asbru/brokers'
 import type { OutgoingMessage } from '@asbru/core'
+import { gcpPubsubDriver } from '@asbru/driver-gcp-pubsub'
+import type { Way } from '@asbru/trials'
 import { type ClientConfig, PubSub } from '@google-cloud/pubsub'
 import { afterAll } from 'vitest'
 
@@ -50,5 +52,26 @@ export async function pubsubUnderTest(): Promise<PubsubUnderTest> {
       const [all] = await plain.getSubscriptions()
       return all.map(({ name }) => name.split('/').at(-1)!)
     },
+  }
+}
+
+/** What the trials need. */
+export function pubsubWay({ broker, connection }: PubsubUnderTest): Way {
+  return {
+    name: 'gcp-pubsub',
+    driver: (at, options) =>
+      gcpPubsubDriver({
+        connection: at === 'proxy' ? connection : { ...connection, apiEndpoint: broker.url },
+        ...options,
+      }),
+    tellsGapOfOutage: false,
+    tellsGapOfCut: false,
+    keepsAll: true,
+    mayOverlookOutage: true,
+    // The fake hands out the messages of a topic one by one.
+    pauseMs: 20,
+    burst: 10,
+    absence: { code: 14 },
+    refusesWithinMs: 10_000,
   }
 }

@@ -1,13 +1,10 @@
-import { randomUUID } from 'node:crypto'
-import type { Driver } from '@asbru/core'
 import { gcpPubsubDriver, type GcpPubsubDriverOptions } from '@asbru/driver-gcp-pubsub'
-import { onTestFinished } from 'vitest'
-import { Recorder } from '../../../driver-nats/test/support/recorder.ts'
+import { type Opened, openedDriver } from '@asbru/trials'
 
 /** An open driver, and what it handed over. */
 export interface Reader {
-  readonly driver: Driver
-  readonly inbox: Recorder
+  readonly driver: Opened['driver']
+  readonly inbox: Opened
   /** The id of its subscription. */
   readonly subscription: string
 }
@@ -17,11 +14,6 @@ export async function reader(
   options: GcpPubsubDriverOptions,
   ...topics: string[]
 ): Promise<Reader> {
-  const driver = gcpPubsubDriver(options)
-  onTestFinished(() => driver.close())
-  const inbox = new Recorder()
-  const replica = randomUUID()
-  await driver.open(inbox, { replica, namespace: 'test' })
-  for (const topic of topics) await driver.subscribe(topic)
-  return { driver, inbox, subscription: `asbru-test-${replica}` }
+  const inbox = await openedDriver(gcpPubsubDriver(options), ...topics)
+  return { driver: inbox.driver, inbox, subscription: `asbru-test-${inbox.replica}` }
 }

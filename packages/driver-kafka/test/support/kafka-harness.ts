@@ -3,8 +3,9 @@ import { connect } from 'node:net'
 import { type Broker, startBroker, startProxy, type TcpProxy } from '@asbru/brokers'
 import type { DriverHarness } from '@asbru/driver-contract'
 import { kafkaDriver } from '@asbru/driver-kafka'
+import { until, type Way } from '@asbru/trials'
 import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs'
-import { afterAll } from 'vitest'
+import { afterAll, expect } from 'vitest'
 
 /** A Kafka for the tests of one file, and a proxy before it. */
 export interface KafkaUnderTest {
@@ -72,4 +73,47 @@ export function kafkaHarness(kafka: KafkaUnderTest): DriverHarness {
     breakConnection: async () => kafka.proxy.cut(),
     restoreConnection: async () => kafka.proxy.resume(),
   }
+}
+
+/** What the trials need. */
+export function kafkaWay(kafka: KafkaUnderTest): Way {
+  const { broker, plain, producer } = kafka
+  return {
+    name: `kafka ${broker.version}`,
+    driver: (at, options) =>
+      kafkaDriver({
+        connection: at === 'proxy' ? throughProxy(kafka) : { brokers: [broker.url] },
+        ...options,
+      }),
+    publish: (topic, text) =>
+      producer.send({ topic: 'asbru', messages: [{ key: topic, value: text }] }),
+    stored: (topic, atLeast) => recordsOf(plain, topic, atLeast),
+    tellsGapOfOutage: false,
+    tellsGapOfCut: false,
+    keepsAll: true,
+    mayOverlookOutage: true,
+    absence: { message: expect.stringContaining('ECONNREFUSED') },
+    refusesWithinMs: 6_000,
+  }
+}
+
+/** The values of all records with the key, at least so many, as a plain consumer reads them. */
+async function recordsOf(plain: Kafka, key: string, atLeast: number): Promise<number[]> {
+  const consumer = plain.consumer({
+    groupId: `records-${Math.random()}`,
+    maxWaitTimeInMs: 100,
+    allowAutoTopicCreation: false,
+  })
+  const values: number[] = []
+  await consumer.connect()
+  await consumer.subscribe({ topics: ['asbru'], fromBeginning: true })
+  await consumer.run({
+    autoCommit: false,
+    eachMessage: async ({ message }) => {
+      if (message.key?.toString() === key) values.push(Number(message.value!.toString()))
+    },
+  })
+  await until(() => values.length >= atLeast)
+  await consumer.disconnect()
+  return values
 }

@@ -3,7 +3,13 @@ import { type Broker, startBroker, startProxy, type TcpProxy } from '@asbru/brok
 import type { OutgoingMessage } from '@asbru/core'
 import type { DriverHarness } from '@asbru/driver-contract'
 import { rabbitmqDriver, type RabbitmqDriverOptions } from '@asbru/driver-rabbitmq'
-import { type ConfirmChannel, connect, type RecoveringChannelModel } from 'amqplib'
+import { until, type Way } from '@asbru/trials'
+import {
+  type ConfirmChannel,
+  connect,
+  type ConsumeMessage,
+  type RecoveringChannelModel,
+} from 'amqplib'
 import { afterAll } from 'vitest'
 
 /** A RabbitMQ for the tests of one file, and a proxy before it. */
@@ -68,6 +74,49 @@ export function rabbitmqHarness(
     breakConnection: async () => proxy.cut(),
     restoreConnection: async () => proxy.resume(),
   }
+}
+
+/** What the trials need, for one mode. */
+export function rabbitmqWay(
+  { broker, url, plain }: RabbitmqUnderTest,
+  name: string,
+  options: RabbitmqDriverOptions,
+): Way {
+  const { stream } = options
+  return {
+    name: `rabbitmq ${name}`,
+    driver: (at, more) =>
+      rabbitmqDriver({ connection: at === 'proxy' ? url : broker.url, ...options, ...more }),
+    ...(stream !== undefined && {
+      stored: (topic: string, atLeast: number) => numbersIn(plain, stream.name, topic, atLeast),
+    }),
+    // What the broker confirmed is persistent, but its queue says nothing of what it lost.
+    tellsGapOfOutage: stream === undefined,
+    tellsGapOfCut: false,
+    keepsAll: true,
+    absence: { code: 'ECONNREFUSED' },
+    refusesWithinMs: 10_000,
+  }
+}
+
+/** The numbers of a topic that a stream holds, at least so many, as its own consumer reads them. */
+async function numbersIn(
+  plain: RecoveringChannelModel,
+  stream: string,
+  topic: string,
+  atLeast: number,
+): Promise<number[]> {
+  const numbers: number[] = []
+  const reader = await plain.createChannel()
+  await reader.prefetch(100)
+  const take = (message: ConsumeMessage | null): void => {
+    reader.ack(message!)
+    if (message!.fields.routingKey === topic) numbers.push(Number(message!.content.toString()))
+  }
+  await reader.consume(stream, take, { arguments: { 'x-stream-offset': 'first' } })
+  await until(() => numbers.length >= atLeast)
+  await reader.close()
+  return numbers
 }
 
 /** The queues of all bindings to an exchange. */

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import { type Broker, startBroker, startProxy, type TcpProxy } from '@asbru/brokers'
 import type { DriverHarness } from '@asbru/driver-contract'
 import { type ClusterConnection, redisDriver } from '@asbru/driver-redis'
+import type { Way } from '@asbru/trials'
 import { Cluster } from 'ioredis'
 import { afterAll } from 'vitest'
 
@@ -51,5 +52,23 @@ export function clusterHarness({ proxies, connection, plain }: ClusterUnderTest)
     async restoreConnection() {
       for (const proxy of proxies) proxy.resume()
     },
+  }
+}
+
+/** What the trials need. */
+export function clusterWay({ broker, connection }: ClusterUnderTest): Way {
+  return {
+    name: 'redis sharded',
+    driver: (at, options) =>
+      redisDriver({
+        mode: 'sharded',
+        connection: at === 'proxy' ? connection : broker.url,
+        ...options,
+      }),
+    tellsGapOfOutage: true,
+    tellsGapOfCut: true,
+    keepsAll: false,
+    absence: { code: 'ECONNREFUSED' },
+    refusesWithinMs: 2_000,
   }
 }
