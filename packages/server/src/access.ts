@@ -5,17 +5,25 @@ import { isLoopback } from './loopback.ts'
 
 /** Lets those in who have the token. */
 export function requireToken(token: string): MiddlewareHandler {
-  const wanted = digest(token)
+  const carries = tokenCheck(token)
   return async (c, next) => {
-    const given = /^Bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '')?.[1]
-    // Digests have one length, and comparing them takes one time.
-    if (given !== undefined && timingSafeEqual(digest(given), wanted)) return next()
+    if (carries(c.req.header('authorization'))) return next()
     return problemResponse(
       new StreamerError(
         'UNAUTHORIZED',
         'The request has no `Authorization: Bearer` with the token.',
       ),
     )
+  }
+}
+
+/** Tells whether the value of an `Authorization` header carries the token. */
+export function tokenCheck(token: string): (authorization: string | undefined) => boolean {
+  const wanted = digest(token)
+  return (authorization = '') => {
+    const given = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
+    // Digests have one length, and comparing them takes one time.
+    return given !== undefined && timingSafeEqual(digest(given), wanted)
   }
 }
 

@@ -1,9 +1,10 @@
 import type { Driver } from '@asbru/core'
 import { memoryDriver } from '@asbru/driver-memory'
 import { z } from 'zod'
-import type { DriverEntry } from './drivers/driver-entry.ts'
+import type { DriverEntry, InternalListener } from './drivers/driver-entry.ts'
 import { gcpPubsub } from './drivers/gcp-pubsub.ts'
 import { kafka } from './drivers/kafka.ts'
+import { kubernetes } from './drivers/kubernetes.ts'
 import { nats } from './drivers/nats.ts'
 import { rabbitmq } from './drivers/rabbitmq.ts'
 import { redis } from './drivers/redis.ts'
@@ -16,6 +17,7 @@ const drivers: Readonly<Record<string, DriverEntry>> = {
   rabbitmq,
   redis,
   'gcp-pubsub': gcpPubsub,
+  kubernetes,
 }
 
 /** The schema of the key `driver`: a mapping whose `name` says which other keys there are. */
@@ -38,6 +40,9 @@ export interface DriverConfig extends Readonly<Record<string, unknown>> {
 }
 
 /** Makes the driver that the configuration names. */
-export async function createDriver({ name, ...keys }: DriverConfig): Promise<Driver> {
-  return drivers[name]!.create(keys)
+export async function createDriver(
+  { name, ...keys }: DriverConfig,
+  listener: InternalListener,
+): Promise<Driver> {
+  return drivers[name]!.create(keys, listener)
 }

@@ -1,11 +1,16 @@
 import { createServer, type Server } from 'node:http'
-import { type Logger, maskId, Streamer } from '@asbru/core'
-import { createAdaptorServer } from '@hono/node-server'
+import { type Driver, type Logger, maskId, Streamer } from '@asbru/core'
+import type { PeerHandler } from '@asbru/driver-kubernetes'
+import { getRequestListener } from '@hono/node-server'
+import { tokenCheck } from './access.ts'
 import type { Config } from './config/schema.ts'
 import { createDriver } from './drivers.ts'
 import { internalApp } from './internal-app.ts'
 import { closeServer, listen } from './listening.ts'
 import { answerNotFound } from './problem.ts'
+
+/** Where the driver kubernetes takes posts; its package is loaded only by those who name it. */
+const SEND_PATH = '/api/json/v1/send'
 
 /** A relay that serves. */
 export interface Relay {
@@ -27,13 +32,19 @@ export async function startRelay(config: Config, logger: Logger): Promise<Relay>
     internalHost,
     internalPort,
     apiToken,
-    driver,
+    driver: driverConfig,
     logLevel: _,
     ...options
   } = config
+  let boundPort = internalPort
+  const driver = await createDriver(driverConfig, {
+    internalHost,
+    internalPort,
+    boundPort: () => boundPort,
+  })
   const streamer = new Streamer({
     ...options,
-    driver: await createDriver(driver),
+    driver,
     logger,
     onConnect: ({ clientId, connection }) =>
       logger.debug({ client: maskId(clientId), connection: connection.id }, 'connected'),
@@ -41,25 +52,45 @@ export async function startRelay(config: Config, logger: Logger): Promise<Relay>
       logger.debug({ client: maskId(clientId), connection: connection.id }, 'disconnected'),
   })
   const app = internalApp({ streamer, logger, apiToken })
-  const internal = createAdaptorServer({ fetch: app.fetch }) as Server
+  const internal = internalServer(app.fetch, peersOf(driver), apiToken)
   const external = publicServer(streamer)
   const close = async (): Promise<void> => {
     await streamer.close()
     await Promise.all([closeServer(external), closeServer(internal)])
   }
   try {
+    // Peers must be answered before the driver counts as open; nobody else is served yet.
+    const serveApi = () =>
+      listen(internal, { host: internalHost, port: internalPort, flag: '--internal-port' })
+    const early = peersOf(driver) === undefined ? undefined : await serveApi()
+    if (early !== undefined) boundPort = Number(new URL(early).port)
     await streamer.start()
-    const api = await listen(internal, {
-      host: internalHost,
-      port: internalPort,
-      flag: '--internal-port',
-    })
+    const api = early ?? (await serveApi())
     const events = await listen(external, { host, port, flag: '--port' })
     return { listening: { events: `${events}/events`, api: `${api}/v1` }, close }
   } catch (error) {
     await close()
     throw error
   }
+}
+
+/** What answers the peers of a driver that has peers. */
+function peersOf(driver: Driver): PeerHandler | undefined {
+  return 'handler' in driver ? (driver.handler as PeerHandler) : undefined
+}
+
+function internalServer(
+  fetch: (request: Request) => Response | Promise<Response>,
+  peers: PeerHandler | undefined,
+  apiToken: string | undefined,
+): Server {
+  const answer = getRequestListener(fetch)
+  const carriesToken = tokenCheck(apiToken ?? '')
+  return createServer((request, response) => {
+    if (peers === undefined || request.url !== SEND_PATH) return void answer(request, response)
+    const hasToken = apiToken !== undefined && carriesToken(request.headers.authorization)
+    return void peers(request, response, { hasToken })
+  })
 }
 
 function publicServer({ listener }: Streamer): Server {

@@ -136,7 +136,7 @@ describe('faults', () => {
     [
       'an unknown driver',
       { env: { ASBRU_DRIVER: 'x' } },
-      'driver.name: expected one of: memory, kafka, nats, rabbitmq, redis, gcp-pubsub (ASBRU_DRIVER__NAME)',
+      'driver.name: expected one of: memory, kafka, nats, rabbitmq, redis, gcp-pubsub, kubernetes (ASBRU_DRIVER__NAME)',
     ],
     ['a driver without a name', { yaml: 'driver: {}' }, 'driver.name: expected one of: memory'],
     [

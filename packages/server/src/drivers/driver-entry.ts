@@ -6,7 +6,19 @@ export interface DriverEntry {
   /** The keys that `driver` takes from configuration, `name` apart. */
   readonly keys: z.ZodRawShape
   /** Makes it from keys that were checked. May load its package first. */
-  readonly create: (keys: Readonly<Record<string, unknown>>) => Driver | Promise<Driver>
+  readonly create: (
+    keys: Readonly<Record<string, unknown>>,
+    listener: InternalListener,
+  ) => Driver | Promise<Driver>
+}
+
+/** Where the relay serves what other relays may want of it. */
+export interface InternalListener {
+  readonly internalHost: string
+  /** As configured: 0 for a free one. */
+  readonly internalPort: number
+  /** The port that it has, once it listens. */
+  readonly boundPort: () => number
 }
 
 /** Keys of every driver that has a broker. */

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import type { Driver } from '@asbru/core'
 import { gcpPubsubDriver } from '@asbru/driver-gcp-pubsub'
 import { kafkaDriver } from '@asbru/driver-kafka'
+import { kubernetesDriver, localhostPeers } from '@asbru/driver-kubernetes'
 import { memoryDriver } from '@asbru/driver-memory'
 import { natsDriver } from '@asbru/driver-nats'
 import { rabbitmqDriver } from '@asbru/driver-rabbitmq'
@@ -25,6 +26,7 @@ const drivers: readonly [mode: string, driver: Driver][] = [
   ['`streams`', redisDriver({ mode: 'streams' })],
   ['', kafkaDriver()],
   ['', gcpPubsubDriver()],
+  ['', kubernetesDriver({ peers: localhostPeers() })],
 ]
 
 const orders = { topic: 'of a topic', publisher: 'of a publisher', none: 'none' }
