@@ -126,7 +126,7 @@ export const logCases: readonly ContractCase[] = casesOf(
 
 function ifItHasLogs(script: ContractScript): ContractScript {
   return async (stage) => {
-    if ((await stage.create()).catchUp !== undefined) await script(stage)
+    if ((await stage.create()).capabilities.positions) await script(stage)
   }
 }
 

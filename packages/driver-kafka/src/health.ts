@@ -26,6 +26,11 @@ export class Health {
     this.#events = events
   }
 
+  /** Whether the broker is taken for lost. */
+  get isDown(): boolean {
+    return this.#isDown
+  }
+
   start(): void {
     this.#lastSign = this.#lastLook = performance.now()
     this.#looking = setInterval(() => this.#look(), LOOK_EVERY_MS)

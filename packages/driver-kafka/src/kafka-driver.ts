@@ -106,15 +106,19 @@ export function kafkaDriver(options: KafkaDriverOptions = {}): Driver {
     },
 
     async subscribe(topic) {
-      opened().topics.add(topic)
+      opened().subscribe(topic)
     },
 
     async unsubscribe(topic) {
-      opened().topics.delete(topic)
+      opened().unsubscribe(topic)
     },
 
     async publish(message) {
       await opened().publish(message)
+    },
+
+    async catchUp() {
+      await opened().catchUp()
     },
 
     close() {

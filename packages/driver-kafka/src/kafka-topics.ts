@@ -55,6 +55,14 @@ export class KafkaTopics {
     })
   }
 
+  /** By partition of a Kafka topic, the offset of the first record since then, or its end. */
+  offsetsSince(topic: string, time: number): Promise<Map<number, number>> {
+    return this.#ask(async (admin) => {
+      const all = await admin.fetchTopicOffsetsByTimestamp(topic, time)
+      return new Map(all.map(({ partition, offset }) => [partition, Number(offset)]))
+    })
+  }
+
   /** Distinguishes clusters. */
   clusterId(): Promise<string> {
     return this.#ask(async (admin) => (await admin.describeCluster()).clusterId)

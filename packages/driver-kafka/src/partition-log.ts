@@ -49,6 +49,11 @@ export class PartitionLog {
     return first < this.readFrom ? 'behind' : 'next'
   }
 
+  /** Where the record before the next stands, or would. */
+  get position(): Position {
+    return this.positionOf(this.#next - 1)
+  }
+
   positionOf(offset: number): Position {
     return { log: this.#name, epoch: this.#epoch, offset }
   }

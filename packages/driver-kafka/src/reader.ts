@@ -14,6 +14,10 @@ export interface ReaderOptions {
   batch(batch: Batch): Promise<void>
   /** The broker has answered. */
   sign(): void
+  /** A broker was asked for more than what it gave before. */
+  answered(broker: number): void
+  /** The partitions are assigned anew. */
+  joined(): void
   /** The consumer ended, and another one takes its place. */
   lost(error: unknown): void
   /** Takes the connections to a broker (`host:port`) for dead. */
@@ -116,10 +120,14 @@ export class Reader {
         if (!isCurrent()) return
         for (const [topic, partitions] of Object.entries(memberAssignment))
           for (const partition of partitions) this.seek(this.#options.logOf(topic, partition))
+        this.#options.joined()
         hasJoined = true
         sign()
         resolve()
       })
+    })
+    consumer.on('consumer.fetch', ({ payload: { nodeId } }) => {
+      if (isCurrent()) this.#options.answered(nodeId)
     })
     consumer.on('consumer.heartbeat', sign)
     consumer.on('consumer.start_batch_process', sign)

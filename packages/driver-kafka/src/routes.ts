@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { crc32 } from 'node:zlib'
-import type { OutgoingMessage } from '@asbru/core'
+import { CONTROL_PREFIX, type OutgoingMessage } from '@asbru/core'
 import type { KafkaMessage, Message } from 'kafkajs'
 
 /** Where Asbru topics are in Kafka. */
@@ -12,11 +12,11 @@ export interface RouteOptions {
 /** A record as a message, without its position. */
 export type Arrived = OutgoingMessage
 
-/** Carries what replicas tell each other, which is no data; and with one Kafka topic each, all reserved topics. */
+/** Carries what replicas tell each other, which is no data. */
 export const CONTROL_TOPIC = 'asbru-control'
 
-/** Messages to single clients are data, which a client resumes. */
-const DIRECT_TOPIC = 'asbru.direct'
+/** Where each topic has a Kafka topic of its name, carries messages to single clients, which are data. */
+const DIRECT_TOPIC = 'asbru-direct'
 
 /** Which Kafka topic carries which Asbru topic, and how. */
 export class Routes {
@@ -38,21 +38,22 @@ export class Routes {
 
   /** Kafka topics that are known by name. */
   get fixed(): readonly string[] {
-    return this.#topics instanceof RegExp ? [CONTROL_TOPIC] : [...this.#topics, CONTROL_TOPIC]
+    const own = this.#isOneToOne ? [DIRECT_TOPIC, CONTROL_TOPIC] : [CONTROL_TOPIC]
+    return this.#topics instanceof RegExp ? own : [...this.#topics, ...own]
   }
 
   /** Whether the Kafka topic carries messages of this driver. */
   reads(kafkaTopic: string): boolean {
-    if (kafkaTopic === CONTROL_TOPIC) return true
+    if (kafkaTopic === CONTROL_TOPIC || this.#isOfDirect(kafkaTopic)) return true
     if (!(this.#topics instanceof RegExp)) return this.#topics.includes(kafkaTopic)
     return !kafkaTopic.startsWith('__') && this.#topics.test(kafkaTopic)
   }
 
   /** The Kafka topic for an Asbru topic. Throws where there is none. */
   kafkaTopicOf(topic: string): string {
-    if (topic.startsWith('asbru.') && (this.#isOneToOne || topic !== DIRECT_TOPIC))
-      return CONTROL_TOPIC
+    if (topic.startsWith(CONTROL_PREFIX)) return CONTROL_TOPIC
     if (this.#isOneToOne) {
+      if (topic.startsWith('asbru.')) return DIRECT_TOPIC
       if (this.reads(topic)) return topic
       throw new Error(`There is no Kafka topic for ${topic} among those of the driver.`)
     }
@@ -73,11 +74,14 @@ export class Routes {
     }
   }
 
-  /** The Asbru topic of a record, or `undefined` for one that says none. */
+  /** The Asbru topic of a record, or `undefined` for one that says none that belongs there. */
   topicOf(kafkaTopic: string, { key, headers }: KafkaMessage): string | undefined {
-    if (this.#isOneToOne && kafkaTopic !== CONTROL_TOPIC) return kafkaTopic
+    if (this.#isOneToOne && kafkaTopic !== CONTROL_TOPIC && !this.#isOfDirect(kafkaTopic))
+      return kafkaTopic
     const topic = textOf(headers?.['asbru-topic']) ?? key?.toString()
-    return topic === '' ? undefined : topic
+    if (topic === undefined || topic === '') return undefined
+    // What goes beside the data is not taken from it, nor data from there.
+    return topic.startsWith(CONTROL_PREFIX) === (kafkaTopic === CONTROL_TOPIC) ? topic : undefined
   }
 
   messageOf(topic: string, { value, headers }: KafkaMessage): Arrived {
@@ -89,6 +93,10 @@ export class Routes {
       ...(event !== undefined && { event }),
       ...(id !== undefined && { id }),
     }
+  }
+
+  #isOfDirect(kafkaTopic: string): boolean {
+    return this.#isOneToOne && kafkaTopic === DIRECT_TOPIC
   }
 }
 

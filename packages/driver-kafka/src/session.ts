@@ -1,13 +1,22 @@
-import { setTimeout as wait } from 'node:timers/promises'
-import { type OpenOptions, type OutgoingMessage, type Receiver, TopicSet } from '@asbru/core'
+import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises'
+import {
+  CONTROL_PREFIX,
+  type GapReason,
+  type OpenOptions,
+  type OutgoingMessage,
+  type Receiver,
+  type TopicPattern,
+  TopicSet,
+} from '@asbru/core'
 import kafkajs, { type Batch } from 'kafkajs'
+import { CatchingUp } from './catching-up.ts'
 import type { Clients } from './clients.ts'
 import { Health } from './health.ts'
 import { type CreateOptions, type Ends, KafkaTopics } from './kafka-topics.ts'
 import { PartitionLog } from './partition-log.ts'
 import { Publisher } from './publisher.ts'
 import { Reader } from './reader.ts'
-import type { Routes } from './routes.ts'
+import { CONTROL_TOPIC, type Routes } from './routes.ts'
 
 /** What a {@link Session} works with. */
 export interface SessionOptions {
@@ -28,16 +37,18 @@ const END_MS = 2_000
 
 /** One `open` of the driver, to its end. */
 export class Session {
-  readonly topics: TopicSet = new TopicSet()
   readonly #options: SessionOptions
   readonly #kafka: KafkaTopics
   readonly #reader: Reader
   readonly #publisher: Publisher
   readonly #health: Health
   readonly #logs = new Map<string, PartitionLog>()
+  readonly #controlTopics = new TopicSet()
+  readonly #catchingUp = new CatchingUp()
   readonly #groupsLeft = new Set<Promise<void>>()
   readonly #stopping = new AbortController()
   #clusterId = ''
+  #asking: Promise<void> | undefined
   #verifying: Promise<void> | undefined
 
   constructor(options: SessionOptions) {
@@ -46,7 +57,10 @@ export class Session {
     this.#kafka = new KafkaTopics(clients.writing, routes, create)
     this.#publisher = new Publisher(clients.writing)
     this.#health = new Health({
-      status: (status) => receiver.status(status),
+      status: (status) => {
+        if (status.type === 'reconnecting') this.#catchingUp.giveUp(outOfReach())
+        receiver.status(status)
+      },
       silent: () => clients.drop(),
     })
     this.#reader = new Reader({
@@ -55,13 +69,15 @@ export class Session {
       logOf: (topic, partition) => this.#logOf(topic, partition),
       batch: (batch) => this.#receive(batch),
       sign: () => this.#health.sign(),
+      answered: (broker) => this.#catchingUp.answered(broker),
+      joined: () => this.#catchingUp.restart(),
       lost: (error) => this.#health.lost(error),
       drop: (broker) => clients.drop(broker),
       groupLeft: (groupId) => this.#leaveGroup(groupId),
     })
   }
 
-  /** Resolves once all later messages will be read; rejects after `timeoutMs` (0: never) with what stood in the way. */
+  /** Resolves once all before is handed over, and all later messages will be; rejects after `timeoutMs` (0: never) with what stood in the way. */
   async start(timeoutMs: number): Promise<void> {
     const { signal } = this.#stopping
     let timer: NodeJS.Timeout | undefined
@@ -87,6 +103,21 @@ export class Session {
     this.#options.receiver.status({ type: 'connected' })
     this.#health.start()
     this.#verifying = this.#verifyUntilStopped()
+    if (this.#options.open.backlogMs) await this.catchUp()
+  }
+
+  subscribe(topic: TopicPattern): void {
+    if (topic.startsWith(CONTROL_PREFIX)) this.#controlTopics.add(topic)
+  }
+
+  unsubscribe(topic: TopicPattern): void {
+    this.#controlTopics.delete(topic)
+  }
+
+  /** Resolves once all is handed over that the logs hold now; rejects if Kafka gets lost before. */
+  catchUp(): Promise<void> {
+    // Calls that come before Kafka is asked share its answer.
+    return (this.#asking ??= this.#catchUp())
   }
 
   async publish(message: OutgoingMessage): Promise<void> {
@@ -98,6 +129,7 @@ export class Session {
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#health.stop()
+    this.#catchingUp.giveUp(new Error('The Kafka driver was closed.'))
     const end = async (): Promise<void> => {
       await Promise.all([this.#reader.stop(), this.#publisher.stop()])
       await Promise.all(this.#groupsLeft)
@@ -129,21 +161,51 @@ export class Session {
     if (absent !== undefined && create === undefined)
       throw new kafkajs.KafkaJSNonRetriableError(`There is no Kafka topic ${absent}.`)
     this.#clusterId = await this.#kafka.clusterId()
-    for (const topic of present)
-      for (const [partition, { high }] of await this.#kafka.ends(topic))
-        this.#logOf(topic, partition).restart(high)
+    for (const topic of present) await this.#place(topic)
     await this.#publisher.start()
     await this.#reader.follow(present)
   }
 
-  #logOf(topic: string, partition: number): PartitionLog {
+  /** Takes the place to begin from in each partition, unless it has one from an earlier attempt. */
+  async #place(topic: string): Promise<void> {
+    const { backlogMs = 0 } = this.#options.open
+    const ends = await this.#kafka.ends(topic)
+    const isBacklog = backlogMs > 0 && topic !== CONTROL_TOPIC
+    const since = isBacklog
+      ? await this.#kafka.offsetsSince(topic, Date.now() - backlogMs)
+      : undefined
+    for (const [partition, { high }] of ends)
+      this.#logOf(topic, partition, since?.get(partition) ?? high)
+  }
+
+  /** The log of a partition; one that is not known yet begins at `next`. */
+  #logOf(topic: string, partition: number, next = 0): PartitionLog {
     const key = `${topic}/${partition}`
     let log = this.#logs.get(key)
     if (log === undefined) {
-      log = new PartitionLog(topic, partition, epochOf(this.#clusterId), 0)
+      log = new PartitionLog(topic, partition, epochOf(this.#clusterId), next)
       this.#logs.set(key, log)
+      this.#tellPlace(log)
     }
     return log
+  }
+
+  async #catchUp(): Promise<void> {
+    await turn()
+    this.#asking = undefined
+    if (this.#health.isDown) throw outOfReach()
+    const topics = this.#reader.topics.filter((topic) => topic !== CONTROL_TOPIC)
+    const all = await Promise.all(
+      topics.map(async (topic) =>
+        [...(await this.#kafka.ends(topic))].map(([partition, { high }]) => ({
+          log: this.#logOf(topic, partition),
+          high,
+        })),
+      ),
+    )
+    if (this.#health.isDown) throw outOfReach()
+    const ends = all.flat()
+    await this.#catchingUp.until(() => ends.every(({ log, high }) => log.next >= high))
   }
 
   /** Never throws: kafkajs would take the consumer down. */
@@ -169,31 +231,48 @@ export class Session {
       this.#changed(log, ends)
       return false
     }
-    if (judged === 'skipped' && ends.low > next)
-      this.#options.receiver.status({ type: 'gap', reason: 'log-trimmed' })
+    if (judged === 'skipped' && ends.low > next) this.#goOn(log, ends, 'log-trimmed')
     return true
   }
 
   #handOver(log: PartitionLog, batch: Batch): void {
     const { routes, receiver } = this.#options
     const { signal } = this.#stopping
+    const isControl = log.topic === CONTROL_TOPIC
     const from = log.next
     for (const record of batch.messages) {
       const offset = Number(record.offset)
       if (offset < from) continue
       const topic = routes.topicOf(batch.topic, record)
       if (signal.aborted) return
-      if (topic === undefined || !this.topics.delivers(topic)) continue
-      receiver.message({ ...routes.messageOf(topic, record), position: log.positionOf(offset) })
+      if (topic === undefined) continue
+      if (!isControl)
+        receiver.message({ ...routes.messageOf(topic, record), position: log.positionOf(offset) })
+      else if (this.#controlTopics.delivers(topic))
+        receiver.message(routes.messageOf(topic, record))
     }
     log.read(batch.messages.at(-1)!, Number(batch.lastOffset()))
+    this.#catchingUp.read()
   }
 
   /** Reads a log that was made anew from its beginning. */
-  #changed(log: PartitionLog, { low }: Ends): void {
-    log.restart(low)
-    this.#options.receiver.status({ type: 'gap', reason: 'log-changed' })
+  #changed(log: PartitionLog, ends: Ends): void {
+    this.#goOn(log, ends, 'log-changed')
     this.#reader.seek(log)
+  }
+
+  /** Goes on with the first record that a log has left, and tells what is missing before it. */
+  #goOn(log: PartitionLog, { low }: Ends, reason: GapReason): void {
+    log.restart(low)
+    if (log.topic === CONTROL_TOPIC) return
+    this.#options.receiver.status({ type: 'gap', reason })
+    this.#tellPlace(log)
+  }
+
+  /** Only of logs that carry data. */
+  #tellPlace({ topic, position }: PartitionLog): void {
+    if (topic !== CONTROL_TOPIC && !this.#stopping.signal.aborted)
+      this.#options.receiver.status({ type: 'log', position })
   }
 
   async #verifyUntilStopped(): Promise<void> {
@@ -234,6 +313,10 @@ export class Session {
       .finally(() => this.#groupsLeft.delete(leaving))
     this.#groupsLeft.add(leaving)
   }
+}
+
+function outOfReach(): Error {
+  return new kafkajs.KafkaJSNonRetriableError('Kafka is out of reach.')
 }
 
 const EPOCH_LENGTH = 8

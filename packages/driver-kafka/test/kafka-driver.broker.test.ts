@@ -1,15 +1,20 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as wait } from 'node:timers/promises'
 import { kafkaDriver } from '@asbru/driver-kafka'
 import kafkajs from 'kafkajs'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { kafkaUnderTest } from './support/kafka-harness.ts'
-import { bytes, opened, until } from './support/opened.ts'
+import { bytes, Opened, opened, openedWith, until } from './support/opened.ts'
 
-const { admin, broker, producer } = await kafkaUnderTest()
+const { admin, broker, plain, producer } = await kafkaUnderTest()
 const connection = { brokers: [broker.url] }
 const receiver = { message() {}, status() {} }
 const names = { replica: 'r', namespace: 'n' }
+
+function transactional(name: string): kafkajs.Producer {
+  return plain.producer({ transactionalId: name, maxInFlightRequests: 1, idempotent: true })
+}
 
 async function groups(): Promise<string[]> {
   return (await admin.listGroups()).groups.map(({ groupId }) => groupId)
@@ -80,6 +85,62 @@ test('says of each message where it stands, alike in every replica', async () =>
   expect(readers[1]!.messages.map(({ position }) => position)).toEqual([first, second])
 })
 
+test('begins with what is younger than its backlog, behind the last record that is older', async () => {
+  const topics = ['quiet']
+  const options = { connection, topics, partitions: 1 }
+  const writer = await opened(options, 'news')
+  expect(writer.begins).toEqual([-1])
+  for (const text of ['0', '1', '2'])
+    await writer.driver.publish({ topic: 'news', payload: bytes(text) })
+  await until(() => writer.messages.length === 3)
+  await wait(1_200)
+  const none = await openedWith(kafkaDriver(options), { backlogMs: 1_000 }, 'news')
+  const now = await opened(options, 'news')
+  expect([none.begins, now.begins]).toEqual([[2], [2]])
+  await writer.driver.publish({ topic: 'news', payload: bytes('3') })
+  await until(() => none.messages.length === 1 && now.messages.length === 1)
+  const all: Opened = new Opened(kafkaDriver(options))
+  onTestFinished(() => all.driver.close())
+  await all.driver.open(all, { ...names, backlogMs: 60_000 })
+  expect(all.begins).toEqual([-1])
+  expect(all.messages).toEqual(writer.messages)
+  expect([none, now, all].flatMap(({ gaps }) => gaps)).toEqual([])
+})
+
+test('catches up with a log that ends with the end of a transaction', async () => {
+  const { driver, numbers } = await opened({ connection, topics: ['tx'], partitions: 1 }, 'news')
+  expect(numbers).toEqual([])
+  const writer = transactional('tx')
+  await writer.connect()
+  onTestFinished(() => writer.disconnect())
+  for (const isKept of [true, false]) {
+    const transaction = await writer.transaction()
+    await transaction.send({ topic: 'tx', messages: [{ key: 'news', value: '1' }] })
+    await (isKept ? transaction.commit() : transaction.abort())
+    await driver.catchUp!()
+  }
+  const late = await openedWith(
+    kafkaDriver({ connection, topics: ['tx'] }),
+    { backlogMs: 60_000 },
+    'news',
+  )
+  await late.driver.catchUp!()
+})
+
+test('keeps what replicas tell each other in a Kafka topic of their own, without positions', async () => {
+  const topic = 'asbru.control.n.r'
+  const modes = [{}, { topics: ['one-to-one'], topicFrom: 'kafka-topic' }] as const
+  const readers = await Promise.all(modes.map((mode) => opened({ connection, ...mode }, topic)))
+  for (const { driver } of readers) await driver.publish({ topic, payload: bytes('told') })
+  await producer.send({ topic: 'asbru', messages: [{ key: topic, value: 'not from here' }] })
+  for (const reader of readers) {
+    await until(() => reader.told('told') === 2)
+    await reader.driver.catchUp!()
+    expect(reader.messages.map(({ position }) => position)).toEqual([undefined, undefined])
+    expect(reader.told('not from here')).toBe(0)
+  }
+})
+
 test('reads Kafka topics as topics of their own, by a list', async () => {
   const options = {
     connection,
@@ -91,6 +152,8 @@ test('reads Kafka topics as topics of their own, by a list', async () => {
   await reader.driver.publish({ topic: 'orders.43', payload: bytes('2'), event: 'paid' })
   await reader.driver.publish({ topic: 'asbru.direct', payload: bytes('3') })
   await until(() => reader.messages.length === 3)
+  const direct = reader.messages.find(({ topic }) => topic === 'asbru.direct')
+  expect(direct!.position!.log).toMatch(/^asbru-direct-[0-3]$/)
   const events = Object.fromEntries(reader.messages.map(({ topic, event }) => [topic, event]))
   expect(events).toStrictEqual({
     'asbru.direct': undefined,
@@ -121,6 +184,11 @@ test('finds Kafka topics by a regular expression, also those that are made later
   await producer.send({ topic: 'found.1', messages: [{ value: '3' }] })
   await until(() => reader.messages.length === 3)
   expect(reader.all).toEqual(['connected', '1', '2', '3'])
+  const begun = reader.statuses.flatMap((status) =>
+    status.type === 'log' ? [status.position] : [],
+  )
+  const logs = reader.messages.slice(0, 2).map(({ position }) => position!.log)
+  expect(logs.map((log) => begun.find((each) => each.log === log)?.offset)).toEqual([-1, -1])
 })
 
 test('goes on with its other Kafka topics when one is deleted', { timeout: 60_000 }, async () => {

@@ -12,9 +12,11 @@ test('spreads topics over the Kafka topics, each to always the same one', () => 
 })
 
 test('keeps what replicas tell each other from the data, but not messages to single clients', () => {
-  expect(records.kafkaTopicOf('asbru.beat')).toBe('asbru-control')
-  expect(records.kafkaTopicOf('asbru.direct')).not.toBe('asbru-control')
-  expect(oneToOne.kafkaTopicOf('asbru.direct')).toBe('asbru-control')
+  for (const routes of [records, oneToOne])
+    expect(routes.kafkaTopicOf('asbru.control.n')).toBe('asbru-control')
+  expect(['a', 'b', 'c']).toContain(records.kafkaTopicOf('asbru.direct'))
+  expect(oneToOne.kafkaTopicOf('asbru.direct')).toBe('asbru-direct')
+  expect([records.reads('asbru-direct'), oneToOne.reads('asbru-direct')]).toEqual([false, true])
 })
 
 test('reads what its regular expression matches, each time, and nothing of Kafka itself', () => {
