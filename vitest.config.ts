@@ -1,6 +1,6 @@
 import { defaultServerConditions } from 'vite'
 import { configDefaults, defineConfig } from 'vitest/config'
-import { brokerNames } from './brokers/src/broker.ts'
+import { brokerNames, testGroups } from './brokers/src/broker.ts'
 
 // Workspace packages resolve to their TypeScript source, so tests need no build. What stands under `module`
 // is for bundlers: Node.js cannot load it in some packages.
@@ -12,7 +12,9 @@ const conditions = [
 /** Tests against real brokers run by themselves, one file at a time, for the brokers that are named. */
 const brokers = process.env['ASBRU_TEST_BROKERS']
 const chosen = brokers?.split(',') ?? []
-const others = brokerNames.filter((name) => !chosen.includes(name) && !chosen.includes('all'))
+const others = testGroups.filter((name) => !chosen.includes(name) && !chosen.includes('all'))
+/** What is tested with any broker. */
+const ofBrokers = ['brokers/test/!(kubernetes).test.ts', 'examples/test/compose.broker.test.ts']
 
 export default defineConfig({
   resolve: { conditions },
@@ -29,6 +31,7 @@ export default defineConfig({
     exclude: [
       ...configDefaults.exclude,
       ...(brokers ? [] : ['**/*.broker.test.ts']),
+      ...(brokerNames.every((name) => others.includes(name)) ? ofBrokers : []),
       ...others.flatMap((name) => [
         `packages/driver-${name}/**/*.broker.test.ts`,
         `**/${name}.broker.test.ts`,

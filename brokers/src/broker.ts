@@ -1,5 +1,6 @@
 import type { GcpPubsubOptions } from './recipes/gcp-pubsub.ts'
 import type { KafkaOptions } from './recipes/kafka.ts'
+import type { KubernetesOptions } from './recipes/kubernetes.ts'
 import type { NatsOptions } from './recipes/nats.ts'
 import type { RabbitmqOptions } from './recipes/rabbitmq.ts'
 import type { RedisOptions } from './recipes/redis.ts'
@@ -25,9 +26,21 @@ export const brokerNames: readonly BrokerName[] = [
   'gcp-pubsub',
 ]
 
+/** All that `startBroker` starts: the brokers, and what tests need beside them. */
+export interface StartOptions extends BrokerOptions {
+  /** The API of Kubernetes, with no node. */
+  kubernetes: KubernetesOptions
+}
+
+/** The name of something that `startBroker` starts. */
+export type StartName = keyof StartOptions
+
+/** All that `ASBRU_TEST_BROKERS` can name. */
+export const testGroups: readonly StartName[] = [...brokerNames, 'kubernetes']
+
 /** A broker that runs for this process alone, with data of its own, on 127.0.0.1. */
-export interface Broker {
-  readonly name: BrokerName
+export interface Broker<Name extends StartName = BrokerName> {
+  readonly name: Name
   /** Of the broker's software, as it says itself where it can be asked: `7.0.15`. */
   readonly version: string
   /** What its client connects to; for Kafka and Pub/Sub `host:port`, which is their way. */

@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Broker, BrokerName, BrokerOptions, KillOptions } from './broker.ts'
+import type { Broker, KillOptions, StartName, StartOptions } from './broker.ts'
 import { Instance } from './instance.ts'
 import { reservePort, type ReservedPort } from './ports.ts'
 import { endWithUs, forget, mortalDir } from './reaper.ts'
@@ -16,14 +16,14 @@ import { recipes } from './recipes.ts'
  * const broker = await startBroker('redis')
  * const client = new Redis(broker.url)
  */
-export async function startBroker<Name extends BrokerName>(
+export async function startBroker<Name extends StartName>(
   name: Name,
-  options: BrokerOptions[Name] = {},
-): Promise<Broker> {
+  options: StartOptions[Name] = {},
+): Promise<Broker<Name>> {
   requireLinux()
   const dir = mkdtempSync(join(mortalDir(), `${name}-`))
   const ports: ReservedPort[] = []
-  const makeRecipe: MakeRecipe<BrokerOptions[Name]> = recipes[name]
+  const makeRecipe: MakeRecipe<StartOptions[Name]> = recipes[name]
   const clear = () => {
     rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
     for (const port of ports) port.release()

@@ -16,6 +16,11 @@ describe('ASBRU_TEST_BROKERS', () => {
     expect(selectedBrokers()).toEqual(['redis', 'nats'])
   })
 
+  it('takes kubernetes for a group of tests that is no broker', () => {
+    vi.stubEnv('ASBRU_TEST_BROKERS', 'kubernetes,nats')
+    expect(selectedBrokers()).toEqual(['nats'])
+  })
+
   it('is refused with a name that is no broker', () => {
     vi.stubEnv('ASBRU_TEST_BROKERS', 'nats,reddis')
     expect(() => selectedBrokers()).toThrow("'reddis' is none of nats, redis")
