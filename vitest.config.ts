@@ -1,6 +1,7 @@
 import { defaultServerConditions } from 'vite'
 import { configDefaults, defineConfig } from 'vitest/config'
-import { brokerNames, testGroups } from './brokers/src/broker.ts'
+import { brokerNames } from './brokers/src/broker.ts'
+import { chosenGroups, testGroups } from './scripts/test-groups.mjs'
 
 // Workspace packages resolve to their TypeScript source, so tests need no build. What stands under `module`
 // is for bundlers: Node.js cannot load it in some packages.
@@ -11,8 +12,8 @@ const conditions = [
 
 /** Tests against real brokers run by themselves, one file at a time, for the brokers that are named. */
 const brokers = process.env['ASBRU_TEST_BROKERS']
-const chosen = brokers?.split(',') ?? []
-const others = testGroups.filter((name) => !chosen.includes(name) && !chosen.includes('all'))
+const chosen = chosenGroups(brokers)
+const others = testGroups.filter((name) => !chosen.includes(name))
 /** What is tested with any broker. */
 const ofBrokers = ['brokers/test/!(kubernetes).test.ts', 'examples/test/compose.broker.test.ts']
 
@@ -39,6 +40,7 @@ export default defineConfig({
       ]),
     ],
     fileParallelism: !brokers,
+    globalSetup: brokers ? ['brokers/src/provide-brokers.ts'] : [],
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

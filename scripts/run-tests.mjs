@@ -4,6 +4,7 @@
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { choiceLine, chosenGroups } from './test-groups.mjs'
 import { provideTestNeeds } from './test-needs.mjs'
 import { run } from './run.mjs'
 
@@ -11,30 +12,30 @@ import { run } from './run.mjs'
 
 /**
  * Provides what the tests need, builds, and runs all tests: first those that need no broker, then, one
- * file at a time, those against real brokers, which are set up by the tests themselves. With arguments
- * for vitest it runs what they name, against the brokers in `ASBRU_TEST_BROKERS` if that is set.
+ * file at a time, those against the real brokers that `ASBRU_TEST_BROKERS` chooses: all, unless it says
+ * otherwise. They are started and ended by the tests themselves. With arguments for vitest it runs what they name.
  *
  * @param {readonly string[]} args
  * @returns {Promise<Counts>}
  */
 export async function runTests(args) {
+  const asked = process.env.ASBRU_TEST_BROKERS
+  const chosen = chosenGroups(asked)
+  const named = chosen.join(',')
+  // To vitest, arguments that name no test are an error: they go to one run alone.
+  const suites = new Set(args.length === 0 ? ['', named] : [asked === undefined ? '' : named])
   const env = await provideTestNeeds()
   const buildCode = await run('tsc', ['-b', 'tsconfig.build.json'])
   const total = { passed: 0, failed: Number(buildCode !== 0), skipped: 0 }
-  const named = brokers === 'none' ? [] : [brokers]
-  const suites = args.length > 0 && named.length > 0 ? named : ['', ...named]
   for (const ASBRU_TEST_BROKERS of suites) {
     const counts = await runVitest(args, { ...env, ASBRU_TEST_BROKERS })
     total.passed += counts.passed
     total.failed += counts.failed
     total.skipped += counts.skipped
   }
-  if (args.length === 0) console.log(`Tested against real brokers: ${brokers}.`)
+  if (args.length === 0) console.log(choiceLine(chosen))
   return total
 }
-
-/** Which brokers to test against: names with commas, `all`, or `none`. */
-const brokers = process.env.ASBRU_TEST_BROKERS ?? 'none'
 
 /**
  * @param {readonly string[]} args

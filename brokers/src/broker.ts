@@ -35,9 +35,6 @@ export interface StartOptions extends BrokerOptions {
 /** The name of something that `startBroker` starts. */
 export type StartName = keyof StartOptions
 
-/** All that `ASBRU_TEST_BROKERS` can name. */
-export const testGroups: readonly StartName[] = [...brokerNames, 'kubernetes']
-
 /** A broker that runs for this process alone, with data of its own, on 127.0.0.1. */
 export interface Broker<Name extends StartName = BrokerName> {
   readonly name: Name
