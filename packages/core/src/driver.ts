@@ -12,6 +12,13 @@ export interface DriverCapabilities {
    * all messages of its logs, wanted or not, so that nobody's place in them depends on who wants what.
    */
   readonly positions: boolean
+  /**
+   * Without positions: twice the time by which one replica may receive a message later than another, in milliseconds.
+   * @default 2_000
+   */
+  readonly overlapMs?: number
+  /** Whether other processes hear what is published, and their messages come here. */
+  readonly shared: boolean
   /** What keeps its order: messages of one topic whoever sent them, of one publisher, or nothing. */
   readonly ordering: 'topic' | 'publisher' | 'none'
   /** Whether other processes, or other drivers in this one, hear the same broker. */

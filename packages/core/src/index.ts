@@ -3,9 +3,12 @@ export type {
   ClientQuery,
   ClientRecord,
   ClientStore,
-  ClientStoreListener,
+  ClientStoreHost,
+  ClientStoreStatus,
   ConnectionInfo,
+  NewClient,
   Page,
+  ReplicaInfo,
   TopicsChange,
 } from './clients/client-store.ts'
 export type { NewClientOptions, SubscriptionsChange } from './clients/clients.ts'

@@ -31,6 +31,11 @@ export interface StreamerOptions {
   store?: ClientStore
   /** Keeps deployments apart that share a broker: 1 to 64 of `[A-Za-z0-9_-]`. @default 'asbru' */
   namespace?: string
+  /**
+   * Name of this replica: 1 to 64 of `[A-Za-z0-9_-]`, such as that of its pod. A replica that starts under the name of
+   * an older one takes its place. @default none
+   */
+  name?: string
   /** How long a client lives without a connection, in milliseconds. @default 60_000 */
   clientTtlMs?: number
   /** Topics that every new client has. @default [] */
@@ -55,6 +60,13 @@ export interface StreamerOptions {
   windowMs?: number
   /** Bound on what is kept for them, in bytes. @default 67_108_864 */
   windowBytes?: number
+  /** How often replicas let each other hear of them, in milliseconds. @default 1_000 */
+  beatMs?: number
+  /**
+   * With brokers that keep no log: how much of what another replica has had a client is given again when it comes from
+   * there, in milliseconds, since replicas receive messages at different times. @default what the driver needs, or 2_000
+   */
+  overlapMs?: number
   /** Time without traffic after which a comment is sent, in milliseconds. @default 15_000 */
   keepaliveMs?: number
   /** Browsers reconnect after about so long: a quarter more or less, in milliseconds. @default 2_000 */
@@ -86,9 +98,9 @@ export interface StreamerOptions {
 }
 
 /** All options, with their defaults filled in. */
-export type ResolvedOptions = Required<Omit<StreamerOptions, HookName | 'cors'>> & {
+export type ResolvedOptions = Required<Omit<StreamerOptions, HookName | 'cors' | 'name'>> & {
   cors: Required<CorsOptions>
-} & Pick<StreamerOptions, HookName>
+} & Pick<StreamerOptions, HookName | 'name'>
 
 type HookName =
   | 'authorizeConnection'
@@ -100,6 +112,7 @@ type HookName =
 
 const MAX_TIMER_MS = 2 ** 31 - 1
 const MEBIBYTE = 1024 * 1024
+const OVERLAP_MS = 2_000
 
 const defaults = {
   namespace: 'asbru',
@@ -113,6 +126,7 @@ const defaults = {
   maxConnectionsPerClient: 10,
   maxQueueBytes: MEBIBYTE,
   windowBytes: 64 * MEBIBYTE,
+  beatMs: 1_000,
   keepaliveMs: 15_000,
   retryMs: 2_000,
   lingerMs: 10_000,
@@ -136,8 +150,9 @@ export function resolveOptions(options: StreamerOptions): ResolvedOptions {
     ...given(options),
   }
   const resolved: ResolvedOptions = {
-    store: memoryClientStore({ clock }),
+    store: memoryClientStore(),
     maxPayloadBytes: Math.min(MEBIBYTE, maxQueueBytes),
+    overlapMs: chosen.driver.capabilities.overlapMs ?? OVERLAP_MS,
     windowMs: Math.min(clientTtlMs + 2 * keepaliveMs, MAX_TIMER_MS),
     ...chosen,
     clientTtlMs,
@@ -156,6 +171,11 @@ function check(options: ResolvedOptions): void {
     milliseconds(name, options[name])
   }
   milliseconds('keepaliveMs', options.keepaliveMs, 100)
+  milliseconds('beatMs', options.beatMs, 10)
+  milliseconds('overlapMs', options.overlapMs)
+  if (options.name !== undefined && !/^[A-Za-z0-9_-]{1,64}$/.test(options.name)) {
+    throw invalid('name', 'is not 1 to 64 of [A-Za-z0-9_-]')
+  }
   for (const name of [
     'maxConnections',
     'maxConnectionsPerClient',

@@ -1,3 +1,4 @@
+import type { ReplicaInfo } from './clients/client-store.ts'
 import type { RelayCounters } from './broker/relay.ts'
 import type { WindowStatus } from './events/window.ts'
 
@@ -8,7 +9,11 @@ export interface StreamerStatus {
   readonly driver: { readonly name: string; readonly state: DriverState }
   /** Whether `close()` was called. */
   readonly closing: boolean
-  /** Clients, connected or not. */
+  /** Whether it knows all clients, and any of them may come to it. */
+  readonly ready: boolean
+  /** Who shares the clients, this replica included. */
+  readonly replicas: readonly ReplicaInfo[]
+  /** Clients of all replicas, connected or not. */
   readonly clients: number
   /** Open connections of this replica. */
   readonly connections: number

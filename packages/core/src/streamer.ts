@@ -1,16 +1,20 @@
 import { BrokerSubscriptions } from './broker/broker-subscriptions.ts'
 import type { Client } from './clients/client.ts'
-import type { ClientQuery, ClientStoreListener, Page } from './clients/client-store.ts'
+import type { ClientQuery, ClientStoreHost, Page } from './clients/client-store.ts'
 import { Clients, type NewClientOptions, type SubscriptionsChange } from './clients/clients.ts'
 import type { Connection } from './connections/connection.ts'
 import { Connections } from './connections/connections.ts'
 import type { DriverStatus, TopicPattern } from './driver.ts'
 import { StreamerError } from './errors.ts'
+import { CatchUp } from './events/catch-up.ts'
+import { FlowCursors } from './events/flow-cursors.ts'
+import { LogCursors } from './events/log-cursors.ts'
 import { type AcceptOptions, EventEndpoint, type EventRequest } from './http/event-endpoint.ts'
 import { EventStream } from './http/event-stream.ts'
 import { type NodeListener, nodeListener } from './http/node-listener.ts'
 import { problemResponse } from './http/problem.ts'
 import {
+  controlTopic,
   DIRECT_TOPIC,
   type PublishData,
   type PublishItem,
@@ -35,11 +39,12 @@ const HOUSEKEEPING_MS = 1_000
  * await streamer.publish('news', { title: 'Hello' })
  */
 export class Streamer {
-  /** Id of this replica: random, new at every start. */
+  /** Id of this replica: its name, if it has one, and a random start id. */
   readonly replica: string
   /** Bounds on what may be published, for those who read it from elsewhere. */
   readonly limits: { readonly maxPayloadBytes: number }
   readonly #options: ResolvedOptions
+  readonly #cursors: FlowCursors
   readonly #window: Window
   readonly #broker: BrokerSubscriptions
   readonly #clients: Clients
@@ -47,8 +52,10 @@ export class Streamer {
   readonly #connections: Connections
   readonly #relay: Relay
   readonly #endpoint: EventEndpoint
+  readonly #host: ClientStoreHost
   #driverState: DriverState = 'idle'
   #opened = false
+  #isReady = false
   #starting: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #cancelHousekeeping: (() => void) | undefined
@@ -63,13 +70,16 @@ export class Streamer {
       lingerMs,
       windowMs: maxMs,
       windowBytes: maxBytes,
-      newId,
     } = resolved
     this.#options = resolved
-    this.replica = newId()
+    const start = resolved.newId()
+    this.replica = resolved.name === undefined ? start : `${resolved.name}.${start}`
     this.limits = { maxPayloadBytes: resolved.maxPayloadBytes }
-    const epoch = this.replica.replaceAll(/[^A-Za-z0-9]/g, '').slice(0, 12)
-    this.#window = new Window({ clock, epoch, maxMs, maxBytes })
+    const overlapBeats = Math.ceil(resolved.overlapMs / resolved.beatMs)
+    this.#cursors = new FlowCursors({ replica: this.replica, clock, maxMs, overlapBeats })
+    const logs = driver.capabilities.positions ? this.#logCursors() : undefined
+    const cursors = logs ?? this.#cursors
+    this.#window = new Window({ clock, cursors, isWhole: logs !== undefined, maxMs, maxBytes })
     this.#broker = new BrokerSubscriptions({
       driver,
       clock,
@@ -87,13 +97,18 @@ export class Streamer {
       options: resolved,
       window: this.#window,
       connections: this.#connections,
+      logs,
+      onControl: (message) => resolved.store.receive(message),
       onStatus: (status) => this.#driverSaid(status),
     })
+    this.#host = this.#storeHost()
     this.#endpoint = new EventEndpoint({
       options: resolved,
       replica: this.replica,
       clients: this.#clients,
       connections: this.#connections,
+      catchUp: new CatchUp({ driver, cursors, clock }),
+      placeOf: (cursor) => this.#window.place(cursor).start.sequence,
       start: () => this.start(),
       isClosing: () => this.#closing !== undefined,
       onConnect: (event) => this.#tell('onConnect', event),
@@ -215,10 +230,13 @@ export class Streamer {
   async status(): Promise<StreamerStatus> {
     const { driver, store } = this.#options
     const { size: connections, eventsOut, slowConsumers } = this.#connections
+    const { isReady, replicas } = store.status()
     return {
       replica: this.replica,
       driver: { name: driver.name, state: this.#driverState },
       closing: this.#closing !== undefined,
+      ready: this.#isReady && isReady,
+      replicas,
       clients: await store.count(),
       connections,
       brokerSubscriptions: this.#broker.size,
@@ -258,14 +276,19 @@ export class Streamer {
   }
 
   async #start(): Promise<void> {
-    const { store, clock } = this.#options
+    const { driver, store, namespace, clock } = this.#options
     if (!this.#opened) {
-      await store.open(this.#storeListener)
       await this.#openDriver()
       this.#opened = true
     }
     if (this.#closing !== undefined) throw closing()
-    await this.#broker.hold([DIRECT_TOPIC])
+    const own = store.isShared ? [controlTopic(namespace), controlTopic(namespace, this.replica)] : []
+    await this.#broker.hold([DIRECT_TOPIC, ...own])
+    await store.open(this.#host)
+    await this.#broker.settled()
+    if (store.isShared && !driver.capabilities.positions) await this.#cursors.ready()
+    if (this.#closing !== undefined) throw closing()
+    this.#isReady = true
     const keepHouse = (): void => {
       this.#window.dropOld()
       this.#cancelHousekeeping = clock.after(HOUSEKEEPING_MS, keepHouse)
@@ -274,9 +297,9 @@ export class Streamer {
   }
 
   async #openDriver(): Promise<void> {
-    const { driver, namespace } = this.#options
+    const { driver, namespace, windowMs: backlogMs } = this.#options
     try {
-      await driver.open(this.#relay, { replica: this.replica, namespace })
+      await driver.open(this.#relay, { replica: this.replica, namespace, backlogMs })
     } catch (cause) {
       if (this.#closing !== undefined) throw closing()
       const message = `The driver ${driver.name} could not be opened; try again.`
@@ -288,17 +311,57 @@ export class Streamer {
     const { driver, store, drainMs, logger } = this.#options
     await this.#connections.drain(drainMs)
     this.#cancelHousekeeping?.()
+    try {
+      await store.close()
+    } catch (error) {
+      logger.warn({ err: error }, 'the store did not close in order')
+    }
     this.#broker.close()
     try {
       await driver.close()
     } catch (error) {
       logger.warn({ err: error }, 'the driver did not close in order')
     }
-    await store.close()
     this.#driverState = 'closed'
   }
 
-  readonly #storeListener: ClientStoreListener = {
+  #logCursors(): LogCursors {
+    const { driver, logger } = this.#options
+    return new LogCursors({
+      own: this.#cursors,
+      onTooMany: (logs) =>
+        logger.warn(
+          { driver: driver.name, logs },
+          'the places of so many logs do not fit into a cursor: clients resume on their own replica alone',
+        ),
+    })
+  }
+
+  #storeHost(): ClientStoreHost {
+    const { clock, logger, namespace, random, maxConnectionsPerClient, driver, name } = this.#options
+    return {
+      replica: this.replica,
+      name: name ?? this.replica,
+      namespace,
+      clock,
+      logger,
+      random,
+      maxConnectionsPerClient,
+      ...this.#storeListener,
+      evict: (clientId, connectionId, reason) =>
+        this.#connections.evict(clientId, connectionId, reason),
+      sequence: () => this.#window.head,
+      delivers: async (topics) => (await this.#broker.hold(topics))(),
+      tell: (payload, to) => driver.publish({ topic: controlTopic(namespace, to), payload }),
+      beatCame: (replica, number) => this.#cursors.beat(replica, number, this.#window.head),
+      holeSeen: () => {
+        if (driver.capabilities.positions) return
+        this.#relay.status({ type: 'gap', reason: 'messages-dropped' })
+      },
+    }
+  }
+
+  readonly #storeListener: Pick<ClientStoreHost, 'changed' | 'removed'> = {
     changed: (record, change) => {
       for (const topic of change.added) this.#broker.retain(topic)
       this.#connections.topicsChanged(record, change)
@@ -312,6 +375,7 @@ export class Streamer {
   }
 
   #driverSaid(status: DriverStatus): void {
+    this.#options.store.driverSaid(status)
     if (status.type === 'connected' || status.type === 'reconnecting' || status.type === 'closed') {
       this.#driverState = status.type
     } else if (status.type === 'topicFailed') {

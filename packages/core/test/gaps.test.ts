@@ -14,7 +14,7 @@ const failed = (topic: string): unknown =>
   })
 
 test.each([
-  ['1.nobody.5', 'replica-started'],
+  ['1.nobody.0.5', 'replica-started'],
   ['2.of-a-later-version', 'cursor-unknown'],
   ['nonsense', 'cursor-unknown'],
   ['1.x', 'cursor-unknown'],

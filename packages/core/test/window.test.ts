@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Gap, RelayEvent, TopicError } from '../src/events/event.ts'
+import { FlowCursors } from '../src/events/flow-cursors.ts'
 import { type Audience, Window, type WindowOptions } from '../src/events/window.ts'
 import { ManualClock } from './support/manual-clock.ts'
 
@@ -74,22 +75,23 @@ describe('the bounds of a window', () => {
 describe('the cursors of a window', () => {
   test('stand for as many entries as it had received', () => {
     const { window } = newWindow()
-    expect(window.cursorAt(window.head)).toBe('1.epoch.0')
-    expect(addEvent(window, 'a').cursor).toBe('1.epoch.1')
-    expect(window.sequenceOf('1.epoch.1')).toBe(1)
+    expect(window.cursorAt(window.head)).toBe('1.epoch.0.0')
+    expect(addEvent(window, 'a').cursor).toBe('1.epoch.0.1')
+    expect(window.place('1.epoch.0.1')).toEqual({ start: { sequence: 1 } })
   })
 
   test('are unknown from another epoch and from the future', () => {
     const { window } = newWindow()
     addEvent(window, 'a')
-    expect(window.sequenceOf('1.other.1')).toBeUndefined()
-    expect(window.sequenceOf('1.epoch.2')).toBeUndefined()
+    const now = { sequence: 1 }
+    expect(window.place('1.other.0.1')).toEqual({ start: now, gap: 'replica-started' })
+    expect(window.place('1.epoch.0.2')).toEqual({ start: now, gap: 'cursor-unknown' })
   })
 
   test('stay known when their entries are dropped: what is lost is another question', () => {
     const { window } = newWindow({ maxBytes: 1 })
     for (let i = 0; i < 10; i++) addEvent(window, 'a')
-    expect(window.sequenceOf('1.epoch.1')).toBe(1)
+    expect(window.place('1.epoch.0.1')).toEqual({ start: { sequence: 1 } })
   })
 })
 
@@ -97,75 +99,75 @@ describe('hasDropped', () => {
   test('is false as long as all that followed is here', () => {
     const { window } = newWindow({ maxBytes: 2 * EVENT_BYTES })
     for (let i = 0; i < 5; i++) addEvent(window, 'a')
-    expect(window.hasDropped(audience({ a: 0 }), 3)).toBe(false)
-    expect(window.hasDropped(audience({ a: 0 }), 2)).toBe(true)
+    expect(window.hasDropped(audience({ a: 0 }), { sequence: 3 })).toBe(false)
+    expect(window.hasDropped(audience({ a: 0 }), { sequence: 2 })).toBe(true)
   })
 
   test('looks at the topics of the client alone', () => {
     const { window } = dropAll(['a', 'b.c', 'b.c.d'])
-    expect(window.hasDropped(audience({ a: 0 }), 0)).toBe(true)
-    expect(window.hasDropped(audience({ other: 0 }), 0)).toBe(false)
-    expect(window.hasDropped(audience({}), 0)).toBe(false)
+    expect(window.hasDropped(audience({ a: 0 }), { sequence: 0 })).toBe(true)
+    expect(window.hasDropped(audience({ other: 0 }), { sequence: 0 })).toBe(false)
+    expect(window.hasDropped(audience({}), { sequence: 0 })).toBe(false)
   })
 
   test('looks at what patterns match', () => {
     const { window } = dropAll(['b.c', 'b.c.d'])
-    expect(window.hasDropped(audience({ 'b.*': 0 }), 0)).toBe(true)
-    expect(window.hasDropped(audience({ 'b.**': 0 }), 1)).toBe(true)
-    expect(window.hasDropped(audience({ 'b.*': 0 }), 1)).toBe(false)
-    expect(window.hasDropped(audience({ 'x.**': 0 }), 0)).toBe(false)
+    expect(window.hasDropped(audience({ 'b.*': 0 }), { sequence: 0 })).toBe(true)
+    expect(window.hasDropped(audience({ 'b.**': 0 }), { sequence: 1 })).toBe(true)
+    expect(window.hasDropped(audience({ 'b.*': 0 }), { sequence: 1 })).toBe(false)
+    expect(window.hasDropped(audience({ 'x.**': 0 }), { sequence: 0 })).toBe(false)
   })
 
   test('leaves out what came before the client had the topic', () => {
     const { window } = dropAll(['a', 'b.c'])
-    expect(window.hasDropped(audience({ a: 1 }), 0)).toBe(false)
-    expect(window.hasDropped(audience({ a: 0 }), 0)).toBe(true)
-    expect(window.hasDropped(audience({ 'b.*': 2 }), 0)).toBe(false)
-    expect(window.hasDropped(audience({ 'b.*': 1 }), 0)).toBe(true)
+    expect(window.hasDropped(audience({ a: 1 }), { sequence: 0 })).toBe(false)
+    expect(window.hasDropped(audience({ a: 0 }), { sequence: 0 })).toBe(true)
+    expect(window.hasDropped(audience({ 'b.*': 2 }), { sequence: 0 })).toBe(false)
+    expect(window.hasDropped(audience({ 'b.*': 1 }), { sequence: 0 })).toBe(true)
   })
 
   test('knows messages to one client from those to others, and from topics', () => {
     const { window } = newWindow({ maxBytes: 1 })
     addEvent(window, '', '', 'me')
     addEvent(window, 'filler')
-    expect(window.hasDropped(audience({}, 'me'), 0)).toBe(true)
-    expect(window.hasDropped(audience({}, 'other'), 0)).toBe(false)
-    expect(window.hasDropped(audience({ me: 0, '**': 1 }, 'other'), 0)).toBe(false)
+    expect(window.hasDropped(audience({}, 'me'), { sequence: 0 })).toBe(true)
+    expect(window.hasDropped(audience({}, 'other'), { sequence: 0 })).toBe(false)
+    expect(window.hasDropped(audience({ me: 0, '**': 1 }, 'other'), { sequence: 0 })).toBe(false)
   })
 
   test('is true for everybody when word of a gap was dropped', () => {
     const { window } = newWindow({ maxBytes: 1 })
     window.add((cursor) => new Gap(cursor, 'broker-reconnected'))
     addEvent(window, 'filler')
-    expect(window.hasDropped(audience({ other: 0 }), 0)).toBe(true)
-    expect(window.hasDropped(audience({ other: 0 }), 1)).toBe(false)
+    expect(window.hasDropped(audience({ other: 0 }), { sequence: 0 })).toBe(true)
+    expect(window.hasDropped(audience({ other: 0 }), { sequence: 1 })).toBe(false)
   })
 
   test('is true for a topic of which word of an error was dropped', () => {
     const { window } = newWindow({ maxBytes: 1 })
     window.add(() => new TopicError('a', 'payload-too-large', 'x'))
     addEvent(window, 'filler')
-    expect(window.hasDropped(audience({ a: 0 }), 0)).toBe(true)
-    expect(window.hasDropped(audience({ b: 0 }), 0)).toBe(false)
+    expect(window.hasDropped(audience({ a: 0 }), { sequence: 0 })).toBe(true)
+    expect(window.hasDropped(audience({ b: 0 }), { sequence: 0 })).toBe(false)
   })
 
   test('stays right for 10,000 topics that dropped something', () => {
     const { window } = dropAll(Array.from({ length: 10_000 }, (_, i) => `topic.${i}`))
-    expect(window.hasDropped(audience({ 'topic.0': 0 }), 0)).toBe(true)
-    expect(window.hasDropped(audience({ other: 0 }), 0)).toBe(false)
+    expect(window.hasDropped(audience({ 'topic.0': 0 }), { sequence: 0 })).toBe(true)
+    expect(window.hasDropped(audience({ other: 0 }), { sequence: 0 })).toBe(false)
   })
 
   test('errs on the side of a gap beyond 10,000 topics, for what came before', () => {
     const topics = Array.from({ length: 10_001 }, (_, i) => `topic.${i}`)
     const { window, clock } = dropAll(topics)
     const { head } = window
-    expect(window.hasDropped(audience({ 'topic.0': 0 }), 0)).toBe(true)
-    expect(window.hasDropped(audience({ other: 0 }), 0)).toBe(true)
+    expect(window.hasDropped(audience({ 'topic.0': 0 }), { sequence: 0 })).toBe(true)
+    expect(window.hasDropped(audience({ other: 0 }), { sequence: 0 })).toBe(true)
     addEvent(window, 'late')
     clock.advance(60_001)
     window.dropOld()
-    expect(window.hasDropped(audience({ other: 0 }), head)).toBe(false)
-    expect(window.hasDropped(audience({ late: 0 }), head)).toBe(true)
+    expect(window.hasDropped(audience({ other: 0 }), { sequence: head })).toBe(false)
+    expect(window.hasDropped(audience({ late: 0 }), { sequence: head })).toBe(true)
   })
 
   test('agrees with one who remembers everything', () => {
@@ -189,7 +191,7 @@ describe('hasDropped', () => {
             )
           })
           if (expected) dropped++
-          expect(window.hasDropped(audience(subscriptions), from)).toBe(expected)
+          expect(window.hasDropped(audience(subscriptions), { sequence: from })).toBe(expected)
         },
       ),
       { numRuns: 1_000 },
@@ -257,8 +259,9 @@ describe('incompleteSince', () => {
 
 function newWindow(options: Partial<WindowOptions> = {}): { window: Window; clock: ManualClock } {
   const clock = new ManualClock()
-  const bounds = { epoch: 'epoch', maxMs: 60_000, maxBytes: 1_000_000 }
-  return { clock, window: new Window({ clock, ...bounds, ...options }) }
+  const bounds = { maxMs: 60_000, maxBytes: 1_000_000 }
+  const cursors = new FlowCursors({ clock, replica: 'epoch', maxMs: 60_000, overlapBeats: 2 })
+  return { clock, window: new Window({ clock, cursors, ...bounds, ...options }) }
 }
 
 function addEvent(window: Window, topic: string, data = '', to?: string): RelayEvent {

@@ -41,7 +41,7 @@ export class BrokerSubscriptions {
    * @throws {StreamerError} `SUBSCRIPTION_FAILURE`, holding none of them
    */
   async hold(topics: readonly TopicPattern[]): Promise<() => void> {
-    for (const topic of topics) this.retain(topic)
+    for (const topic of topics) this.#count(topic)
     const release = (): void => topics.forEach((topic) => this.release(topic))
     try {
       await Promise.all(topics.map((topic) => this.#established(topic)))
@@ -52,16 +52,15 @@ export class BrokerSubscriptions {
     return release
   }
 
-  /** Wants a topic once more. */
+  /** Wants a topic once more; one that cannot be had now is asked for again. */
   retain(topic: TopicPattern): void {
-    const held = this.#topics.get(topic)
-    if (held === undefined) {
-      this.#topics.set(topic, newHeld())
-      return
-    }
-    held.wanted++
-    held.cancelLinger?.()
-    held.cancelLinger = undefined
+    const held = this.#count(topic)
+    if (held.ready === undefined && held.cancelRetry === undefined) this.#try(topic, held)
+  }
+
+  /** Resolves once every topic that is wanted now is established, or was refused. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#topics.values()].map(({ ready }) => ready))
   }
 
   /** Wants it once less. */
@@ -92,6 +91,19 @@ export class BrokerSubscriptions {
     this.#topics.clear()
   }
 
+  #count(topic: TopicPattern): Held {
+    let held = this.#topics.get(topic)
+    if (held === undefined) {
+      held = newHeld()
+      this.#topics.set(topic, held)
+      return held
+    }
+    held.wanted++
+    held.cancelLinger?.()
+    held.cancelLinger = undefined
+    return held
+  }
+
   async #established(topic: TopicPattern): Promise<void> {
     const held = this.#topics.get(topic)!
     const ready = (held.ready ??= this.#subscribe(topic, held))
@@ -118,6 +130,7 @@ export class BrokerSubscriptions {
   #leave(topic: TopicPattern, held: Held): void {
     held.cancelLinger = undefined
     held.cancelRetry?.()
+    held.cancelRetry = undefined
     const { ready } = held
     held.ready = undefined
     if (ready === undefined) {
@@ -144,15 +157,17 @@ export class BrokerSubscriptions {
   #retryLater(topic: TopicPattern, held: Held): void {
     const delay = Math.min(FIRST_RETRY_MS * 2 ** (held.failures ?? 0), MAX_RETRY_MS)
     held.cancelRetry = this.#options.clock.after(delay, () => {
-      void this.#established(topic).catch((error: unknown) => {
-        this.#options.logger.warn(
-          { err: error, topic },
-          'a lost topic could not be subscribed to again',
-        )
-        if (this.#closed || held.wanted <= 0) return
-        held.failures = (held.failures ?? 0) + 1
-        this.#retryLater(topic, held)
-      })
+      held.cancelRetry = undefined
+      this.#try(topic, held)
+    })
+  }
+
+  #try(topic: TopicPattern, held: Held): void {
+    this.#established(topic).catch((error: unknown) => {
+      this.#options.logger.warn({ err: error, topic }, 'a topic could not be subscribed to')
+      if (this.#closed || held.wanted <= 0) return
+      held.failures = (held.failures ?? -1) + 1
+      this.#retryLater(topic, held)
     })
   }
 }

@@ -1,5 +1,5 @@
 import { Buffer, isUtf8 } from 'node:buffer'
-import type { OutgoingMessage } from '../driver.ts'
+import { CONTROL_PREFIX, type OutgoingMessage } from '../driver.ts'
 import { StreamerError } from '../errors.ts'
 import { isEventName, topicOf } from '../topic.ts'
 
@@ -31,6 +31,11 @@ export type PublishItem = PublishOptions & { data: PublishData } & (
 
 /** Messages to single clients travel on this topic, for all clients and replicas. */
 export const DIRECT_TOPIC = 'asbru.direct'
+
+/** What replicas of a namespace tell each other travels here, and what one of them is told alone. */
+export function controlTopic(namespace: string, replica?: string): string {
+  return CONTROL_PREFIX + (replica === undefined ? namespace : `${namespace}.${replica}`)
+}
 
 /** What a message is checked against before it goes to the broker. */
 export interface MessageLimits {

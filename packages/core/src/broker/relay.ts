@@ -1,10 +1,17 @@
 import { Buffer, isUtf8 } from 'node:buffer'
 import type { Connections } from '../connections/connections.ts'
-import type { DriverStatus, IncomingMessage, Receiver } from '../driver.ts'
+import {
+  CONTROL_PREFIX,
+  type DriverStatus,
+  type IncomingMessage,
+  type Position,
+  type Receiver,
+} from '../driver.ts'
 import { Gap, RelayEvent, TopicError } from '../events/event.ts'
 import { DIRECT_TOPIC, readDirect } from './message.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { isEventName, isTopic } from '../topic.ts'
+import type { LogCursors } from '../events/log-cursors.ts'
 import type { Window } from '../events/window.ts'
 
 /** What has passed since the start. */
@@ -24,6 +31,10 @@ export interface RelayOptions {
   readonly options: ResolvedOptions
   readonly window: Window
   readonly connections: Connections
+  /** Where the logs of a driver with positions stand. */
+  readonly logs: LogCursors | undefined
+  /** Takes what replicas tell each other. */
+  readonly onControl: (message: Uint8Array) => void
   /** Told of every status of the driver, after the relay has acted on it. */
   readonly onStatus: (status: DriverStatus) => void
 }
@@ -43,9 +54,9 @@ export class Relay implements Receiver {
   }
 
   message(message: IncomingMessage): void {
-    this.counters.messagesIn++
     try {
-      this.#relay(message)
+      if (isControl(message)) this.#to.onControl(bytesOf(message.payload) ?? new Uint8Array())
+      else this.#relay(message)
     } catch (error) {
       this.#to.options.logger.error(
         { err: error, topic: message?.topic },
@@ -57,6 +68,7 @@ export class Relay implements Receiver {
   status(status: DriverStatus): void {
     try {
       if (status.type === 'gap') this.#gap(status)
+      else if (status.type === 'log') this.#to.logs?.begins(status.position)
       this.#to.onStatus(status)
     } catch (error) {
       this.#to.options.logger.error(
@@ -68,12 +80,15 @@ export class Relay implements Receiver {
 
   /** Tells the subscribers of a topic that it is not to be had. */
   topicFailed(topic: string): void {
+    this.#to.logs?.leaves()
     const text = 'The broker does not deliver this topic now; it is asked again.'
     this.#error(new TopicError(topic, 'subscription-failure', text))
   }
 
-  #relay({ topic, payload: given, event, id }: IncomingMessage): void {
+  #relay({ topic, payload: given, event, id, position }: IncomingMessage): void {
+    this.counters.messagesIn++
     const payload = bytesOf(given)
+    this.#stand(position, payload)
     if (payload === undefined || typeof topic !== 'string') {
       this.counters.ignoredMessages++
     } else if (topic === DIRECT_TOPIC) {
@@ -104,6 +119,13 @@ export class Relay implements Receiver {
         }),
     )
     connections.deliver(event)
+  }
+
+  #stand(position: Position | undefined, payload: Uint8Array | undefined): void {
+    const { logs } = this.#to
+    if (logs === undefined) return
+    if (position === undefined) logs.leaves()
+    else logs.reads(position, payload ?? new Uint8Array())
   }
 
   /** The payload as it may go out, or `undefined` once its topic was told why it does not. */
@@ -137,9 +159,14 @@ export class Relay implements Receiver {
   }
 
   #gap({ reason, topics }: Extract<DriverStatus, { type: 'gap' }>): void {
+    this.#to.logs?.leaves()
     const gap = this.#to.window.add((cursor) => new Gap(cursor, reason, topics))
     this.#to.connections.tellGap(gap)
   }
+}
+
+function isControl({ topic }: IncomingMessage): boolean {
+  return typeof topic === 'string' && topic.startsWith(CONTROL_PREFIX)
 }
 
 /** A message on its way to the window, for one client or for a topic. */

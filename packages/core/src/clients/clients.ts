@@ -1,6 +1,6 @@
 import type { BrokerSubscriptions } from '../broker/broker-subscriptions.ts'
 import { Client } from './client.ts'
-import type { ClientRecord } from './client-store.ts'
+import type { ClientRecord, NewClient } from './client-store.ts'
 import type { TopicPattern } from '../driver.ts'
 import { StreamerError } from '../errors.ts'
 import { maskId } from '../logger.ts'
@@ -41,8 +41,8 @@ export class Clients {
     this.#broker = broker
   }
 
-  /** Makes a client whose topics hold from the cursor `from` on, or from now. */
-  async create(options: NewClientOptions, from?: string): Promise<ClientRecord> {
+  /** Makes a client whose topics hold from the sequence `from` on, or from now. */
+  async create(options: NewClientOptions, from?: number): Promise<ClientRecord> {
     const { defaultTopics, clientTtlMs, store, newId } = this.#options
     const { id = newId(), ttlMs = clientTtlMs, metadata = NO_METADATA } = options
     if (typeof id !== 'string' || !CLIENT_ID.test(id)) {
@@ -54,19 +54,17 @@ export class Clients {
     const asked = (options.topics ?? []).map((topic) => this.#checkedTopic(topic))
     const topics = [...new Set([...defaultTopics, ...asked])]
     const checked = { id, ttlMs: milliseconds('ttlMs', ttlMs), metadata: metadataOf(metadata) }
-    const recordFrom = (cursor: string): ClientRecord => ({
+    const isIdChosen = options.id !== undefined
+    const made = (): NewClient => ({
       ...checked,
-      topics: new Map(topics.map((topic) => [topic, from ?? cursor])),
-      madeAt: cursor,
-      wasConnected: false,
-      connections: [],
+      isIdChosen,
+      topics: new Map(topics.map((topic) => [topic, from ?? this.#window.head])),
+      madeAt: this.#window.cursorAt(this.#window.head),
     })
-    await this.#authorize(recordFrom(this.#now()), asked)
+    await this.#authorize({ ...made(), wasConnected: false, connections: [] }, asked)
     const release = await this.#broker.hold(topics)
     try {
-      const record = recordFrom(this.#now())
-      await store.create(record)
-      return record
+      return await store.create(made())
     } finally {
       release()
     }
@@ -83,7 +81,7 @@ export class Clients {
     await this.#authorize(record, added)
     const release = await this.#broker.hold(added)
     try {
-      const since = new Map(added.map((topic) => [topic, this.#now()]))
+      const since = new Map(added.map((topic) => [topic, this.#window.head]))
       const changed = (await this.#options.store.changeTopics(id, since, unwanted)) ?? notFound(id)
       return [...changed.topics.keys()].toSorted()
     } finally {
@@ -99,10 +97,6 @@ export class Clients {
   /** A record as the application sees it. */
   handle(record: ClientRecord): Client {
     return new Client(record, (id) => this.#options.store.remove(id))
-  }
-
-  #now(): string {
-    return this.#window.cursorAt(this.#window.head)
   }
 
   #checkedTopic(topic: string): TopicPattern {

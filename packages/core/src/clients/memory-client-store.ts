@@ -2,11 +2,10 @@ import type {
   ClientQuery,
   ClientRecord,
   ClientStore,
-  ClientStoreListener,
+  ClientStoreHost,
   ConnectionInfo,
   Page,
 } from './client-store.ts'
-import type { Clock } from '../clock.ts'
 import type { TopicPattern } from '../driver.ts'
 import { StreamerError } from '../errors.ts'
 import { maskId } from '../logger.ts'
@@ -14,27 +13,40 @@ import { TtlQueues } from './ttl-queues.ts'
 
 const DEFAULT_LIMIT = 100
 
-/** Keeps clients in this process. */
-export function memoryClientStore({ clock }: { clock: Clock }): ClientStore {
+/** Keeps clients in this process, for it alone. */
+export function memoryClientStore(): ClientStore {
   const clients = new Map<string, Held>()
-  const expiring = new TtlQueues<Held>(clock, (held) => remove(held, 'expired'))
   const subscribers = new Map<TopicPattern, number>()
-  let listener: ClientStoreListener
+  let host: ClientStoreHost | undefined
+  let expiring: TtlQueues<Held>
   let made = 0
 
   return {
+    isShared: false,
+
     async open(to) {
-      listener = to
+      host = to
+      expiring ??= new TtlQueues(to.clock, (held) => remove(held, 'expired'))
     },
 
-    async create(record) {
-      if (clients.has(record.id)) {
-        throw new StreamerError('CLIENT_EXISTS', `There is a client ${maskId(record.id)} already.`)
+    receive() {
+      // There is nobody who could tell it anything.
+    },
+
+    driverSaid() {
+      // It does not lean on the broker.
+    },
+
+    async create({ id, ttlMs, metadata, topics, madeAt }) {
+      if (clients.has(id)) {
+        throw new StreamerError('CLIENT_EXISTS', `There is a client ${maskId(id)} already.`)
       }
+      const record = { id, ttlMs, metadata, topics, madeAt, wasConnected: false, connections: [] }
       const held: Held = { record, order: ++made }
-      clients.set(record.id, held)
-      changed(held, [...record.topics.keys()], [])
-      expiring.add(held, record.ttlMs)
+      clients.set(id, held)
+      changed(held, [...topics.keys()], [])
+      expiring.add(held, ttlMs)
+      return record
     },
 
     async find(id) {
@@ -117,8 +129,13 @@ export function memoryClientStore({ clock }: { clock: Clock }): ClientStore {
       return clients.size
     },
 
+    status() {
+      const replicas = host === undefined ? [] : [{ replica: host.replica, isFresh: true }]
+      return { isReady: host !== undefined, replicas }
+    },
+
     async close() {
-      expiring.clear()
+      expiring?.clear()
       clients.clear()
       subscribers.clear()
     },
@@ -128,13 +145,13 @@ export function memoryClientStore({ clock }: { clock: Clock }): ClientStore {
     expiring.delete(held, held.record.ttlMs)
     clients.delete(held.record.id)
     for (const topic of held.record.topics.keys()) count(topic, -1)
-    listener.removed(held.record, reason)
+    host!.removed(held.record, reason)
   }
 
   function changed(held: Held, added: TopicPattern[], removed: TopicPattern[]): void {
     for (const topic of added) count(topic, 1)
     for (const topic of removed) count(topic, -1)
-    listener.changed(held.record, { added, removed })
+    host!.changed(held.record, { added, removed, isLate: false })
   }
 
   function count(topic: TopicPattern, by: number): void {

@@ -1,7 +1,6 @@
 import type { ClientRecord, TopicsChange } from '../clients/client-store.ts'
 import { type ConnectedClient, Connection, type ConnectionOwner, type Sink } from './connection.ts'
-import { isEchoable, parseCursor } from '../events/cursor.ts'
-import type { GapReason } from '../driver.ts'
+import { isEchoable, type Placed } from '../events/cursor.ts'
 import type { Frame } from '../events/encode-event.ts'
 import type { Gap, RelayEvent, TopicError } from '../events/event.ts'
 import { FanOut } from './fan-out.ts'
@@ -91,7 +90,7 @@ export class Connections implements ConnectionOwner {
     if (client.connections.length > this.#options.maxConnectionsPerClient) {
       this.close(client.connections[0]!, 'too-many-connections', EVICTED_RETRY_MS)
     }
-    const start = this.#startOf(record, lastEventId)
+    const { start, gap, cursor } = this.#startOf(record, lastEventId)
     this.#push(
       connection,
       firstFrame({
@@ -99,18 +98,17 @@ export class Connections implements ConnectionOwner {
         ttlMs: record.ttlMs,
         topics: [...record.topics.keys()].toSorted(),
         retryMs: this.jitteredRetryMs(),
-        ...(start.cursor !== undefined && { cursor: start.cursor }),
+        ...(cursor !== undefined && { cursor }),
       }),
     )
     if (this.#slow.delete(client.id)) this.#push(connection, closingFrame('slow-consumer'))
-    if (start.gap !== undefined)
-      this.#push(connection, gapFrame(this.#window.cursorAt(start.from), start.gap))
+    if (gap !== undefined) this.#push(connection, gapFrame(gap, this.#window.cursorOf(start)))
     this.#fanOut.flush(connection)
     replay({
       window: this.#window,
       naming: this.#options.eventNames,
       connection,
-      from: start.from,
+      start,
       onLive: () => this.#goLive(connection),
     })
     return connection
@@ -189,17 +187,19 @@ export class Connections implements ConnectionOwner {
   }
 
   /** Brings a client's connections in step with its topics. */
-  topicsChanged(record: ClientRecord, { added, removed }: TopicsChange): void {
+  topicsChanged(record: ClientRecord, { added, removed, isLate }: TopicsChange): void {
     const client = this.#clients.get(record.id)
     if (client === undefined) return
     client.record = record
     if (added.length + removed.length === 0) return
+    const gap = isLate && added.length > 0 ? gapFrame('messages-dropped', undefined, added) : undefined
     const frame = subscriptionsFrame([...record.topics.keys()].toSorted())
     // A copy, since one that is full leaves the list on the way.
     for (const connection of client.connections) {
       for (const topic of removed) this.#index.delete(topic, connection)
       if (!connection.replaying) for (const topic of added) this.#index.add(topic, connection)
       this.#push(connection, frame)
+      if (gap !== undefined) this.#push(connection, gap)
     }
   }
 
@@ -208,6 +208,14 @@ export class Connections implements ConnectionOwner {
     this.#slow.delete(id)
     for (const connection of this.#clients.get(id)?.connections ?? [])
       this.close(connection, reason)
+  }
+
+  /** Ends one connection of a client. */
+  evict(clientId: string, connectionId: string, reason: 'too-many-connections' | 'removed'): void {
+    const connections = this.#clients.get(clientId)?.connections
+    const connection = connections?.find(({ id }) => id === connectionId)
+    if (connection === undefined) return
+    this.close(connection, reason, reason === 'removed' ? undefined : EVICTED_RETRY_MS)
   }
 
   /** Ends all connections, each at a random time within `ms`. */
@@ -281,21 +289,15 @@ export class Connections implements ConnectionOwner {
   #startOf(
     record: ClientRecord,
     lastEventId: string | undefined,
-  ): { from: number; cursor: string | undefined; gap?: GapReason } {
-    const { head } = this.#window
-    if (lastEventId === undefined || lastEventId === 'earliest') {
-      const first = !record.wasConnected && record.connections.length === 0
-      const fromBirth = lastEventId === 'earliest' || first
-      const from = fromBirth ? (this.#window.sequenceOf(record.madeAt) ?? head) : head
-      return { from, cursor: this.#window.cursorAt(from) }
+  ): Placed & { cursor?: string } {
+    const window = this.#window
+    const isFirst = !record.wasConnected && record.connections.length === 0
+    if (lastEventId === undefined && !isFirst) {
+      const cursor = window.cursorAt(window.head)
+      return { start: { sequence: window.head }, cursor }
     }
-    const from = this.#window.sequenceOf(lastEventId)
-    if (from !== undefined) return { from, cursor: lastEventId }
-    const foreign = parseCursor(lastEventId)
-    const gap =
-      foreign === undefined || foreign.epoch === this.#window.epoch
-        ? 'cursor-unknown'
-        : 'replica-started'
-    return { from: head, cursor: isEchoable(lastEventId) ? lastEventId : undefined, gap }
+    const isFromBirth = lastEventId === undefined || lastEventId === 'earliest'
+    const cursor = isFromBirth ? record.madeAt : lastEventId
+    return { ...window.place(cursor), ...(isEchoable(cursor) && { cursor }) }
   }
 }

@@ -35,6 +35,18 @@ export class RelayEvent {
     this.#payload = message.payload
   }
 
+  /** The same for one whose stream stands at another cursor with it. */
+  at(cursor: string): RelayEvent {
+    const { topic, to, name, id } = this
+    return new RelayEvent(cursor, {
+      topic,
+      payload: this.#payload,
+      ...(to !== undefined && { to }),
+      ...(name !== undefined && { name }),
+      ...(id !== undefined && { id }),
+    })
+  }
+
   /** Roughly what it holds in memory. */
   get bytes(): number {
     return 400 + this.#payload.length + 2 * this.topic.length
@@ -118,7 +130,7 @@ export class Gap {
 
   constructor(cursor: string, reason: GapReason, topics?: readonly TopicPattern[]) {
     this.topics = topics
-    this.frame = gapFrame(cursor, reason, topics)
+    this.frame = gapFrame(reason, cursor, topics)
   }
 }
 

@@ -4,9 +4,10 @@ import { encodeEvent, type Frame } from './encode-event.ts'
 /** Codes of `{"error":{…}}` messages. */
 export type TopicErrorCode = 'subscription-failure' | 'payload-too-large' | 'payload-not-utf8'
 
-/** `{"gap":…}` with the cursor from which the stream goes on. */
-export function gapFrame(cursor: string, reason: GapReason, topics?: readonly string[]): Frame {
-  return encodeEvent({ id: cursor, data: JSON.stringify({ gap: { reason, topics } }) })
+/** `{"gap":…}`, with the cursor from which the stream goes on if the gap moves it. */
+export function gapFrame(reason: GapReason, cursor?: string, topics?: readonly string[]): Frame {
+  const data = JSON.stringify({ gap: { reason, topics } })
+  return encodeEvent(cursor === undefined ? { data } : { id: cursor, data })
 }
 
 /** Why the server ends a connection. */

@@ -1,9 +1,9 @@
 import { Batch } from '../connections/batch.ts'
-import type { ClientRecord } from '../clients/client-store.ts'
 import type { Connection } from '../connections/connection.ts'
 import type { TopicPattern } from '../driver.ts'
 import type { Frame } from './encode-event.ts'
 import type { WindowItem } from './event.ts'
+import { type Entry, isBehind, isWithin, laterOf, type Start, type Vector } from './cursor.ts'
 import { gapFrame } from './info-messages.ts'
 import type { EventNaming } from './naming.ts'
 import { directName, nameFor } from './naming.ts'
@@ -21,8 +21,8 @@ export interface ReplayOptions {
   readonly window: Window
   readonly naming: EventNaming
   readonly connection: Connection
-  /** The sequence behind which it begins. */
-  readonly from: number
+  /** Behind which it begins. */
+  readonly start: Start
   /** Called once all that the window holds was written and the socket has room, in the same turn. */
   readonly onLive: () => void
 }
@@ -31,61 +31,107 @@ export interface ReplayOptions {
  * Writes to a connection what the window holds for its client, as fast as the socket drains, and hands
  * over to live delivery without a gap between: both read the same window in the same turn.
  */
-export function replay({ window, naming, connection, from, onLive }: ReplayOptions): void {
-  const { client, sink } = connection
-  let { record } = client
-  let audience = audienceOf(record, window)
-  let next = from + 1
-  let incomplete: { topics: TopicPattern[]; until: number } | undefined = window.incompleteSince(
-    audience,
-    from,
-  )
-  if (incomplete.topics.length === 0) incomplete = undefined
-  pump()
+export function replay(options: ReplayOptions): void {
+  new Replay(options).pump()
+}
 
-  function pump(): void {
+class Replay {
+  readonly #options: ReplayOptions
+  #audience: Audience
+  /** Up to here all was written or passed over... */
+  #sequence: number
+  /** ...and of what follows, all that stands at or below this in its log. */
+  #vector: Vector | undefined
+  /** Topics of which it lacks the beginning, until their messages come. */
+  #incomplete: { readonly topics: readonly TopicPattern[]; readonly until: number } | undefined
+
+  constructor(options: ReplayOptions) {
+    const { window, connection, start } = options
+    this.#options = options
+    this.#audience = connection.client.record
+    this.#sequence = start.sequence
+    this.#vector = start.vector
+    const incomplete = window.incompleteSince(this.#audience, start.sequence)
+    if (incomplete.topics.length > 0) this.#incomplete = incomplete
+  }
+
+  readonly pump = (): void => {
+    const { window, connection, onLive } = this.#options
+    const { sink } = connection
     while (!connection.closed) {
-      if (sink.full) return sink.onDrain(pump)
-      if (next > window.head && incomplete === undefined) return onLive()
-      const { batch, paused } = collect()
+      if (sink.full) return sink.onDrain(this.pump)
+      if (this.#sequence >= window.head && this.#incomplete === undefined) return onLive()
+      const { batch, isPaused } = this.#collect()
       if (batch.length > 0) sink.write(batch)
-      if (paused) {
-        setImmediate(pump)
+      if (isPaused) {
+        setImmediate(this.pump)
         return
       }
     }
   }
 
-  function collect(): { batch: Batch; paused: boolean } {
-    if (record !== client.record) {
-      record = client.record
-      audience = audienceOf(record, window)
-    }
-    let batch = Batch.empty()
-    const stop = next + ENTRIES_PER_TURN
-    while (batch.bytes < BATCH_BYTES) {
-      if (incomplete !== undefined && next > incomplete.until) {
-        batch = batch.with(
-          gapFrame(window.cursorAt(next - 1), 'window-exceeded', incomplete.topics),
-        )
-        incomplete = undefined
-      }
-      if (next > window.head) break
-      if (next >= stop) return { batch, paused: true }
-      const { tail } = window
-      if (next < tail) {
-        if (window.hasDropped(audience, next - 1)) {
-          batch = batch.with(gapFrame(window.cursorAt(tail - 1), 'window-exceeded'))
-        }
-        next = tail
-        continue
-      }
-      const frame = frameFor(window.at(next)!, next, audience, connection.envelope, naming)
-      if (frame !== undefined) batch = batch.with(frame)
-      next++
-    }
-    return { batch, paused: false }
+  get #cursor(): string {
+    return this.#options.window.cursorOf({ sequence: this.#sequence, ...withVector(this.#vector) })
   }
+
+  #collect(): { batch: Batch; isPaused: boolean } {
+    const { window, connection } = this.#options
+    this.#audience = connection.client.record
+    let batch = Batch.empty()
+    const stop = this.#sequence + ENTRIES_PER_TURN
+    while (batch.bytes < BATCH_BYTES) {
+      const gap = this.#takeIncomplete()
+      if (gap !== undefined) batch = batch.with(gap)
+      if (this.#sequence >= window.head) break
+      if (this.#sequence >= stop) return { batch, isPaused: true }
+      const frame = this.#sequence + 1 < window.tail ? this.#skipDropped() : this.#next()
+      if (frame !== undefined) batch = batch.with(frame)
+    }
+    return { batch, isPaused: false }
+  }
+
+  #takeIncomplete(): Frame | undefined {
+    const incomplete = this.#incomplete
+    if (incomplete === undefined || this.#sequence < incomplete.until) return undefined
+    this.#incomplete = undefined
+    return gapFrame('window-exceeded', this.#cursor, incomplete.topics)
+  }
+
+  /** What was dropped under way is a gap if anything of it was the client's. */
+  #skipDropped(): Frame | undefined {
+    const { window } = this.#options
+    const start = { sequence: this.#sequence, ...withVector(this.#vector) }
+    const isMissed = window.hasDropped(this.#audience, start)
+    const tail = window.tailFor(start)
+    this.#sequence = tail.sequence
+    this.#vector = tail.vector
+    return isMissed ? gapFrame('window-exceeded', this.#cursor) : undefined
+  }
+
+  #next(): Frame | undefined {
+    const { window, naming, connection } = this.#options
+    const entry = window.entry(++this.#sequence)!
+    let item: WindowItem | undefined = entry.item!
+    if (this.#vector !== undefined) item = this.#bySeveralLogs(entry, this.#vector)
+    return item && frameFor(item, entry.sequence, this.#audience, connection.envelope, naming)
+  }
+
+  /**
+   * Another replica may have read several logs in another order: what the client had is left out, and until the logs
+   * stand as far here as there, its cursor is one of its own.
+   */
+  #bySeveralLogs(entry: Entry, vector: Vector): WindowItem | undefined {
+    const item = entry.item!
+    if (entry.log < 0) return item
+    if (!isBehind(entry, { sequence: 0, vector })) return undefined
+    const isShared = isWithin(vector, entry.vector!)
+    this.#vector = isShared ? undefined : laterOf(vector, entry.vector!)
+    return isShared || item.kind !== 'event' ? item : item.at(this.#cursor)
+  }
+}
+
+function withVector(vector: Vector | undefined): { vector?: Vector } {
+  return vector === undefined ? {} : { vector }
 }
 
 function frameFor(
@@ -135,12 +181,4 @@ export function concerns(topics: ReadonlyMap<TopicPattern, unknown>, topic: Topi
   if (topics.has(topic)) return true
   for (const own of topics.keys()) if (matches(own, topic) || matches(topic, own)) return true
   return false
-}
-
-/** What a client may see, in sequences of this window. A subscription from elsewhere always held. */
-function audienceOf({ id, topics }: ClientRecord, window: Window): Audience {
-  const since = [...topics].map(
-    ([topic, cursor]) => [topic, window.sequenceOf(cursor) ?? 0] as const,
-  )
-  return { id, topics: new Map(since) }
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { formatCursor, parseCursor } from './cursor.ts'
+import { type Cursors, type Entries, type Entry, isBehind, laterOf, type Placed, type Start } from './cursor.ts'
 import type { TopicPattern } from '../driver.ts'
 import { Release, type RelayEvent, type WindowItem } from './event.ts'
 import { isPattern, matches } from '../topic.ts'
@@ -22,7 +22,9 @@ export interface WindowStatus {
 /** The bounds of a window. */
 export interface WindowOptions {
   readonly clock: Clock
-  readonly epoch: string
+  readonly cursors: Cursors
+  /** Whether the broker hands over everything, wanted or not: then every topic is complete. */
+  readonly isWhole?: boolean
   readonly maxMs: number
   readonly maxBytes: number
 }
@@ -39,7 +41,7 @@ export interface Audience {
  * come back. It also remembers of which topics it dropped something, and since when each topic was
  * complete, so that a client is told of a gap exactly when something of its own may be missing.
  */
-export class Window {
+export class Window implements Entries {
   readonly #options: WindowOptions
   /** Entries from `#first` on; those before it are dropped. */
   #entries: (Entry | undefined)[] = []
@@ -47,19 +49,15 @@ export class Window {
   /** Sequence of the last entry ever added. */
   #last = 0
   #bytes = 0
-  /** All clients that are made at one place share its text. */
-  #lastCursor: { readonly sequence: number; readonly text: string } | undefined
-  readonly #dropped = new Map<string, number>()
-  #droppedOfAny = 0
+  /** The last entry that was dropped. */
+  #lastDropped: Entry | undefined
+  /** Of each topic and log the last that was dropped. */
+  readonly #dropped = new Map<string, Entry[]>()
+  #droppedOfAny: readonly Entry[] = []
   readonly #completeSince = new Map<TopicPattern, number>()
 
   constructor(options: WindowOptions) {
     this.#options = options
-  }
-
-  /** The part of its cursors that no other window has. */
-  get epoch(): string {
-    return this.#options.epoch
   }
 
   /** Sequence of the newest entry. */
@@ -72,28 +70,59 @@ export class Window {
     return this.#last - (this.#entries.length - this.#first) + 1
   }
 
-  /** Text of the cursor that stands after `sequence` entries. */
+  /** Text of the cursor of one who had all entries up to `sequence`, the one before `tail` at the least. */
   cursorAt(sequence: number): string {
-    if (this.#lastCursor?.sequence !== sequence) {
-      this.#lastCursor = { sequence, text: formatCursor({ epoch: this.#options.epoch, sequence }) }
-    }
-    return this.#lastCursor.text
+    if (sequence >= this.#last) return this.#options.cursors.now(this.#last)
+    return (this.entry(sequence) ?? this.#lastDropped ?? this.#entries[this.#first]!).cursor
+  }
+
+  /** Text of the cursor of one who is to get what is behind `start`. */
+  cursorOf({ sequence, vector }: Start): string {
+    const text = vector && this.#options.cursors.textOf(vector)
+    return text ?? this.cursorAt(sequence)
+  }
+
+  /** Behind everything that was dropped, for one who was at `start`. */
+  tailFor({ vector }: Start): Start {
+    const sequence = this.tail - 1
+    const dropped = this.#lastDropped?.vector
+    return vector === undefined || dropped === undefined
+      ? { sequence }
+      : { sequence, vector: laterOf(vector, dropped) }
   }
 
   /** Adds what `make` returns for the cursor that the new entry has. */
   add<Item extends WindowItem>(make: (cursor: string) => Item): Item {
-    const item = make(this.cursorAt(this.#last + 1))
-    this.#last++
-    this.#bytes += item.bytes
-    this.#entries.push({ item, bytes: item.bytes, at: this.#options.clock.now() })
-    while (this.#bytes > this.#options.maxBytes && this.#entries.length - this.#first > 1)
-      this.#drop()
+    const { clock, cursors, maxBytes } = this.#options
+    const sequence = ++this.#last
+    const cursor = cursors.now(sequence)
+    const item = make(cursor)
+    const { bytes } = item
+    const { vector, log } = cursors
+    this.#bytes += bytes
+    this.#entries.push({ sequence, cursor, bytes, at: clock.now(), vector, log, item })
+    while (this.#bytes > maxBytes && this.#entries.length - this.#first > 1) this.#drop()
     return item
   }
 
   /** The entry with that sequence, if it is still here. */
+  entry(sequence: number): Entry | undefined {
+    return this.#entries[this.#entries.length - 1 - (this.#last - sequence)]
+  }
+
+  /** The last one that is not here any more. */
+  get lastDropped(): Entry | undefined {
+    return this.#lastDropped
+  }
+
+  /** What it holds. */
   at(sequence: number): WindowItem | undefined {
-    return this.#entries[this.#entries.length - 1 - (this.#last - sequence)]?.item
+    return this.entry(sequence)?.item
+  }
+
+  /** Where the stream of one who sends this cursor goes on. */
+  place(cursor: string): Placed {
+    return this.#options.cursors.place(cursor, this)
   }
 
   /** Drops what is older than the window's time. */
@@ -101,6 +130,7 @@ export class Window {
     const limit = this.#options.clock.now() - this.#options.maxMs
     while (this.#first < this.#entries.length && this.#entries[this.#first]!.at < limit)
       this.#drop()
+    this.#options.cursors.dropOld()
   }
 
   /** Notes that a subscription's messages arrive from now on. */
@@ -110,32 +140,29 @@ export class Window {
 
   /** Notes that they no longer do. */
   incomplete(topic: TopicPattern): void {
-    if (this.#completeSince.delete(topic)) this.add(() => new Release())
+    const was = this.#completeSince.delete(topic)
+    if (was && this.#options.isWhole !== true) this.add(() => new Release())
   }
 
-  /** Where a cursor stands in this window, or `undefined` for one of another window or from the future. */
-  sequenceOf(text: string): number | undefined {
-    const cursor = parseCursor(text)
-    if (cursor === undefined) return undefined
-    const known = cursor.epoch === this.#options.epoch && cursor.sequence <= this.#last
-    return known ? cursor.sequence : undefined
-  }
-
-  /** Whether something for `audience` came after `sequence` and was dropped. */
-  hasDropped(audience: Audience, sequence: number): boolean {
-    if (sequence + 1 >= this.tail) return false
-    if (this.#droppedOfAny > sequence) return true
-    if (this.#droppedSince(directKey(audience.id), sequence)) return true
+  /** Whether something for `audience` came behind `start` and was dropped. */
+  hasDropped(audience: Audience, start: Start): boolean {
+    if (start.vector === undefined && start.sequence + 1 >= this.tail) return false
+    const isMissed = (entry: Entry): boolean => isBehind(entry, start)
+    if (this.#droppedOfAny.some(isMissed)) return true
+    if (this.#dropped.get(directKey(audience.id))?.some(isMissed)) return true
     const patterns: [TopicPattern, number][] = []
     for (const [topic, subscribedAt] of audience.topics) {
-      if (this.#droppedSince(topic, Math.max(sequence, subscribedAt))) return true
+      const dropped = this.#dropped.get(topic)
+      if (dropped?.some((entry) => entry.sequence > subscribedAt && isMissed(entry))) return true
       if (isPattern(topic)) patterns.push([topic, subscribedAt])
     }
     if (patterns.length === 0) return false
-    for (const [topic, at] of this.#dropped) {
-      if (at <= sequence) continue
-      if (patterns.some(([pattern, subscribedAt]) => at > subscribedAt && matches(pattern, topic)))
-        return true
+    for (const [topic, dropped] of this.#dropped) {
+      for (const entry of dropped.filter(isMissed)) {
+        const concerns = ([pattern, subscribedAt]: [TopicPattern, number]): boolean =>
+          entry.sequence > subscribedAt && matches(pattern, topic)
+        if (patterns.some(concerns)) return true
+      }
     }
     return false
   }
@@ -147,6 +174,7 @@ export class Window {
   incompleteSince(audience: Audience, sequence: number): { topics: TopicPattern[]; until: number } {
     const topics: TopicPattern[] = []
     let until = sequence
+    if (this.#options.isWhole === true) return { topics, until }
     for (const [topic, subscribedAt] of audience.topics) {
       const completeSince = this.#completeSince.get(topic) ?? this.#last
       if (completeSince <= Math.max(sequence, subscribedAt)) continue
@@ -167,34 +195,36 @@ export class Window {
     }
   }
 
-  #droppedSince(key: string, sequence: number): boolean {
-    return (this.#dropped.get(key) ?? 0) > sequence
-  }
-
   #drop(): void {
-    const sequence = this.tail
-    const { item, bytes } = this.#entries[this.#first]!
+    const entry = this.#entries[this.#first]!
+    const item = entry.item!
     this.#entries[this.#first++] = undefined
-    this.#bytes -= bytes
-    if (item.kind === 'gap') this.#droppedOfAny = sequence
-    else if (item.kind === 'event') this.#dropped.set(keyOf(item), sequence)
-    else if (item.kind === 'error') this.#dropped.set(item.topic, sequence)
+    this.#bytes -= entry.bytes
+    this.#lastDropped = entry
+    entry.item = undefined
+    if (item.kind === 'gap') this.#droppedOfAny = [entry]
+    else if (item.kind === 'event') this.#note(keyOf(item), entry)
+    else if (item.kind === 'error') this.#note(item.topic, entry)
     if (this.#dropped.size > MAX_DROPPED_TOPICS) {
+      // With the places of all logs, since it stands for what came from any.
+      this.#droppedOfAny = [{ ...entry, log: -1 }]
       this.#dropped.clear()
-      this.#droppedOfAny = sequence
     }
     if (this.#first > MAX_FREE_SLOTS && this.#first * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#first)
       this.#first = 0
     }
   }
-}
 
-interface Entry {
-  readonly item: WindowItem
-  readonly bytes: number
-  /** When it arrived. */
-  readonly at: number
+  #note(key: string, entry: Entry): void {
+    const noted = this.#dropped.get(key)
+    if (noted === undefined) {
+      this.#dropped.set(key, [entry])
+      return
+    }
+    const same = noted.findIndex(({ log }) => log === entry.log)
+    noted[same < 0 ? noted.length : same] = entry
+  }
 }
 
 function keyOf(event: RelayEvent): string {

@@ -4,6 +4,7 @@ import type { Clients } from '../clients/clients.ts'
 import type { Connection, Sink } from '../connections/connection.ts'
 import type { Connections } from '../connections/connections.ts'
 import { StreamerError } from '../errors.ts'
+import type { CatchUp } from '../events/catch-up.ts'
 import { type CloseReason, closingFrame } from '../events/info-messages.ts'
 import { maskId } from '../logger.ts'
 import { chosenResponse, type ResolvedOptions } from '../options.ts'
@@ -15,6 +16,8 @@ import { problemResponse } from './problem.ts'
 const METHODS = 'GET, HEAD, OPTIONS'
 /** How long an accepted stream may wait to be opened. */
 const OPEN_TIMEOUT_MS = 30_000
+/** How long a request waits for a replica that is not ready. */
+const START_TIMEOUT_MS = 1_000
 
 /** What keeps everything between here and the browser from storing, changing or holding back the stream. */
 const STREAM_HEADERS = {
@@ -52,6 +55,9 @@ export interface EventEndpointOptions {
   readonly replica: string
   readonly clients: Clients
   readonly connections: Connections
+  readonly catchUp: CatchUp
+  /** The sequence behind which a cursor stands here. */
+  readonly placeOf: (cursor: string) => number
   readonly start: () => Promise<void>
   readonly isClosing: () => boolean
   readonly onConnect: (event: { clientId: string; connection: ConnectionInfo }) => void
@@ -107,17 +113,20 @@ export class EventEndpoint {
     id: string | null,
     cors: Record<string, string>,
   ): Promise<Response | EventStream> {
-    const { options, isClosing, start } = this.#on
+    const { options, isClosing } = this.#on
     const anonymous = id === null || id === ''
     const topics = anonymous ? this.#anonymousTopics(query) : []
     if (isClosing()) return this.#notNow('shutdown', cors)
     if (this.#isFull()) return this.#notNow('overloaded', cors)
-    await start()
+    await this.#started()
     const lastEventId =
       request.headers.get('last-event-id') || query.get('last_event_id') || undefined
-    const { clients } = this.#on
-    const found = anonymous ? await clients.create({ topics }, lastEventId) : await clients.get(id)
+    const { clients, catchUp, placeOf } = this.#on
+    if (lastEventId !== undefined) await catchUp.to(lastEventId)
+    const from = lastEventId === undefined ? undefined : placeOf(lastEventId)
+    const found = anonymous ? await clients.create({ topics }, from) : await clients.get(id)
     try {
+      if (lastEventId === undefined) await catchUp.to(found.madeAt)
       await this.#authorize(request, clients.handle(found))
       // Asked again, since others came in the meantime.
       if (this.#isFull()) {
@@ -188,6 +197,21 @@ export class EventEndpoint {
     }
   }
 
+  /** A browser is not kept waiting for a start that takes long: it comes back. */
+  async #started(): Promise<void> {
+    const { options, start } = this.#on
+    let cancel: (() => void) | undefined
+    const late = new Promise<never>((_, reject) => {
+      const notReady = new StreamerError('NOT_READY', 'This replica is still starting.')
+      cancel = options.clock.after(START_TIMEOUT_MS, () => reject(notReady))
+    })
+    try {
+      await Promise.race([start(), late])
+    } finally {
+      cancel?.()
+    }
+  }
+
   #isFull(): boolean {
     const { options, connections } = this.#on
     return connections.size + this.#unopened >= options.maxConnections
@@ -210,7 +234,7 @@ export class EventEndpoint {
       } else {
         const added = [...now.topics.keys()].filter((topic) => !record.topics.has(topic))
         const removed = [...record.topics.keys()].filter((topic) => !now.topics.has(topic))
-        connections.topicsChanged(now, { added, removed })
+        connections.topicsChanged(now, { added, removed, isLate: false })
       }
     } catch (error) {
       options.logger.error(
@@ -221,9 +245,9 @@ export class EventEndpoint {
   }
 
   async #head(id: string | null, cors: Record<string, string>): Promise<Response> {
-    const { options, start, clients } = this.#on
+    const { options, clients } = this.#on
     if (id !== null && id !== '') {
-      await start()
+      await this.#started()
       await clients.get(id)
     } else if (options.anonymous === false) {
       throw idRequired()

@@ -18,6 +18,8 @@ const titles: Record<StreamerErrorCode, string> = {
   INTERNAL: 'Internal error',
   SUBSCRIPTION_FAILURE: 'Subscription failure',
   BROKER_UNAVAILABLE: 'Broker unavailable',
+  CHANGE_TIMEOUT: 'Change timeout',
+  NOT_READY: 'Not ready',
   CLOSING: 'Closing',
 }
 

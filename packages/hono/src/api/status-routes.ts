@@ -15,6 +15,11 @@ const status: z.ZodType<StreamerStatus> = z
       state: z.enum(['idle', 'connected', 'reconnecting', 'closed']),
     }),
     closing: z.boolean(),
+    ready: z.boolean().openapi({ description: 'Whether any client may come to it.' }),
+    replicas: z
+      .array(z.object({ replica: z.string(), isFresh: z.boolean() }))
+      .readonly()
+      .openapi({ description: 'Who shares the clients, this replica included.' }),
     clients: z.int().openapi({ description: 'Connected or not.' }),
     connections: z.int().openapi({ description: 'Those of this replica.' }),
     brokerSubscriptions: z.int(),
