@@ -17,8 +17,6 @@ export interface DriverCapabilities {
    * @default 2_000
    */
   readonly overlapMs?: number
-  /** Whether other processes hear what is published, and their messages come here. */
-  readonly shared: boolean
   /** What keeps its order: messages of one topic whoever sent them, of one publisher, or nothing. */
   readonly ordering: 'topic' | 'publisher' | 'none'
   /** Whether other processes, or other drivers in this one, hear the same broker. */

@@ -63,14 +63,7 @@ export class Streamer {
   /** @throws {StreamerError} `INVALID_REQUEST` with the name of the option */
   constructor(options: StreamerOptions) {
     const resolved = resolveOptions(options)
-    const {
-      driver,
-      clock,
-      logger,
-      lingerMs,
-      windowMs: maxMs,
-      windowBytes: maxBytes,
-    } = resolved
+    const { driver, clock, logger, lingerMs, windowMs: maxMs, windowBytes: maxBytes } = resolved
     this.#options = resolved
     const start = resolved.newId()
     this.replica = resolved.name === undefined ? start : `${resolved.name}.${start}`
@@ -282,7 +275,9 @@ export class Streamer {
       this.#opened = true
     }
     if (this.#closing !== undefined) throw closing()
-    const own = store.isShared ? [controlTopic(namespace), controlTopic(namespace, this.replica)] : []
+    const own = store.isShared
+      ? [controlTopic(namespace), controlTopic(namespace, this.replica)]
+      : []
     await this.#broker.hold([DIRECT_TOPIC, ...own])
     await store.open(this.#host)
     await this.#broker.settled()
@@ -338,7 +333,8 @@ export class Streamer {
   }
 
   #storeHost(): ClientStoreHost {
-    const { clock, logger, namespace, random, maxConnectionsPerClient, driver, name } = this.#options
+    const { clock, logger, namespace, random, maxConnectionsPerClient, driver, name } =
+      this.#options
     return {
       replica: this.replica,
       name: name ?? this.replica,

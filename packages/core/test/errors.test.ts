@@ -47,7 +47,12 @@ const raisedBy: Partial<Record<StreamerErrorCode, () => Promise<unknown>>> = {
 }
 
 /** Codes of the HTTP API, which is not part of core: raised by its tests. */
-const raisedElsewhere: readonly StreamerErrorCode[] = ['UNAUTHORIZED', 'NOT_FOUND']
+const raisedElsewhere: readonly StreamerErrorCode[] = [
+  'UNAUTHORIZED',
+  'NOT_FOUND',
+  'CHANGE_TIMEOUT',
+  'NOT_READY',
+]
 
 describe('the closed list of codes', () => {
   test('holds exactly the codes that are raised', () => {

@@ -192,7 +192,8 @@ export class Connections implements ConnectionOwner {
     if (client === undefined) return
     client.record = record
     if (added.length + removed.length === 0) return
-    const gap = isLate && added.length > 0 ? gapFrame('messages-dropped', undefined, added) : undefined
+    const gap =
+      isLate && added.length > 0 ? gapFrame('messages-dropped', undefined, added) : undefined
     const frame = subscriptionsFrame([...record.topics.keys()].toSorted())
     // A copy, since one that is full leaves the list on the way.
     for (const connection of client.connections) {
@@ -286,10 +287,7 @@ export class Connections implements ConnectionOwner {
   }
 
   /** Where a connection's stream starts, the cursor for its first message, and what must be told first. */
-  #startOf(
-    record: ClientRecord,
-    lastEventId: string | undefined,
-  ): Placed & { cursor?: string } {
+  #startOf(record: ClientRecord, lastEventId: string | undefined): Placed & { cursor?: string } {
     const window = this.#window
     const isFirst = !record.wasConnected && record.connections.length === 0
     if (lastEventId === undefined && !isFirst) {

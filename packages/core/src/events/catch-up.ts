@@ -47,10 +47,14 @@ export class CatchUp {
         }),
       ])
     } catch (cause) {
-      throw new StreamerError('NOT_READY', 'This replica has not read yet what comes before the cursor.', {
-        driver: driver.name,
-        cause,
-      })
+      throw new StreamerError(
+        'NOT_READY',
+        'This replica has not read yet what comes before the cursor.',
+        {
+          driver: driver.name,
+          cause,
+        },
+      )
     } finally {
       cancel?.()
     }

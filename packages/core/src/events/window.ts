@@ -1,5 +1,13 @@
 import type { Clock } from '../clock.ts'
-import { type Cursors, type Entries, type Entry, isBehind, laterOf, type Placed, type Start } from './cursor.ts'
+import {
+  type Cursors,
+  type Entries,
+  type Entry,
+  isBehind,
+  laterOf,
+  type Placed,
+  type Start,
+} from './cursor.ts'
 import type { TopicPattern } from '../driver.ts'
 import { Release, type RelayEvent, type WindowItem } from './event.ts'
 import { isPattern, matches } from '../topic.ts'
