@@ -1,23 +1,22 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { onTestFinished } from 'vitest'
 import { reservePort } from '../../brokers/src/ports.ts'
-import { debianRoot } from '../../brokers/src/recipes/debian-root.ts'
-import { findProgram } from '../../brokers/src/run.ts'
 import { listens } from '../../brokers/src/tcp.ts'
 import { until } from '../../brokers/src/until.ts'
 import { examples } from './compose-example.ts'
+import { debianProgram } from './debian-program.ts'
 
 /** The configuration of the examples' load balancer. */
 export const haproxyConfig: string = join(examples, 'compose/haproxy.cfg')
 
 /** What HAProxy itself says of a configuration. Rejects if it would not start with it. */
 export async function checkHaproxy(file: string): Promise<string> {
-  const [program, ...args] = await haproxy()
+  const [program, ...args] = await debianProgram('haproxy')
   const { stdout, stderr } = await promisify(execFile)(program, [...args, '-c', '-f', file])
   return stdout + stderr
 }
@@ -36,7 +35,7 @@ export async function startLoadBalancer(relays: Readonly<Record<string, URL>>): 
     config = config.replace(`${name}:8080`, host)
   }
   writeFileSync(file, config)
-  const [program, ...args] = await haproxy()
+  const [program, ...args] = await debianProgram('haproxy')
   const child = spawn(program, [...args, '-db', '-f', file], {
     stdio: ['ignore', 'inherit', 'inherit'],
   })
@@ -50,15 +49,4 @@ export async function startLoadBalancer(relays: Readonly<Record<string, URL>>): 
   const serves = await until(() => child.exitCode !== null || listens(port), 10_000)
   if (!serves || child.exitCode !== null) throw new Error('HAProxy does not serve')
   return `http://127.0.0.1:${port}`
-}
-
-/** The installed HAProxy, or Debian's, which is unpacked once; the latter with its own libraries. */
-async function haproxy(): Promise<[string, ...string[]]> {
-  const installed = findProgram('haproxy')
-  if (installed !== undefined) return [installed]
-  const root = await debianRoot('bookworm', 'haproxy')
-  const [loader] = globSync(join(root, 'usr/lib/*-linux-*/ld-linux-*.so.*'))
-  const libraries = globSync(join(root, 'usr/lib/*-linux-*')).join(':')
-  if (loader === undefined) throw new Error(`found no loader in ${root}`)
-  return [loader, '--library-path', libraries, join(root, 'usr/sbin/haproxy')]
 }

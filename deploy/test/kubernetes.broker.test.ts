@@ -1,0 +1,132 @@
+import { type Broker, startBroker } from '@asbru/brokers'
+import { globSync, readFileSync } from 'node:fs'
+import { request } from 'node:https'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parseAllDocuments, stringify } from 'yaml'
+import { cachedProgram } from '../../brokers/src/program-cache.ts'
+import { findProgram, mustRun } from '../../brokers/src/run.ts'
+import { configKeys } from '../../packages/server/src/config/keys.ts'
+
+const deploy = fileURLToPath(new URL('..', import.meta.url))
+const chart = join(deploy, 'helm/asbru')
+const drivers = configKeys.find(({ path }) => path === 'driver.name')!.choices
+const valueFiles = globSync(join(chart, 'ci/*-values.yaml'))
+const overlays = globSync(join(deploy, 'kustomize/*/asbru.yaml')).map((file) => join(file, '..'))
+
+/** Where the API takes each kind. */
+const collections: Readonly<Record<string, [group: string, plural: string]>> = {
+  ConfigMap: ['api/v1', 'configmaps'],
+  Deployment: ['apis/apps/v1', 'deployments'],
+  HorizontalPodAutoscaler: ['apis/autoscaling/v2', 'horizontalpodautoscalers'],
+  NetworkPolicy: ['apis/networking.k8s.io/v1', 'networkpolicies'],
+  PodDisruptionBudget: ['apis/policy/v1', 'poddisruptionbudgets'],
+  Role: ['apis/rbac.authorization.k8s.io/v1', 'roles'],
+  RoleBinding: ['apis/rbac.authorization.k8s.io/v1', 'rolebindings'],
+  Service: ['api/v1', 'services'],
+  ServiceAccount: ['api/v1', 'serviceaccounts'],
+  StatefulSet: ['apis/apps/v1', 'statefulsets'],
+}
+
+interface Manifest {
+  readonly kind: string
+  readonly rules?: unknown
+}
+
+let api: Broker
+let helm: string
+let kustomize: string
+
+beforeAll(async () => {
+  helm = await goProgram('helm', '3.22.0', 'helm.sh/helm/v3/cmd/helm')
+  kustomize = await goProgram('kustomize', '5.8.0', 'sigs.k8s.io/kustomize/kustomize/v5')
+  api = await startBroker('kubernetes')
+  await post('api/v1/namespaces', { metadata: { name: 'web' } })
+}, 1_200_000)
+
+afterAll(() => api?.stop())
+
+test('there are values and an overlay for every driver', () => {
+  const ofChart = valueFiles.map((file) => basename(file, '-values.yaml'))
+  expect(ofChart).toEqual(expect.arrayContaining([...drivers]))
+  expect(overlays.map((dir) => basename(dir)).toSorted()).toEqual([...drivers].toSorted())
+})
+
+describe.each(valueFiles)('the chart with %s', (file) => {
+  test('has nothing that its linter minds', async () => {
+    await mustRun(helm, ['lint', '--strict', '--values', file, chart])
+  })
+
+  test('is taken by the API', async () => {
+    await expectTaken(await render(['--values', file]))
+  })
+})
+
+test.each(overlays)('%s is taken by the API', async (dir) => {
+  await expectTaken(await mustRun(kustomize, ['build', dir]))
+})
+
+test('memory is refused more than one replica', async () => {
+  await expect(render(['--set', 'replicas=2'])).rejects.toThrow('use one replica')
+})
+
+test('only the driver kubernetes may ask the API, and for slices alone', async () => {
+  for (const file of valueFiles) {
+    const roles = manifestsOf(await render(['--values', file])).filter(({ kind }) => kind === 'Role')
+    const slices = {
+      apiGroups: ['discovery.k8s.io'],
+      resources: ['endpointslices'],
+      verbs: ['list', 'watch'],
+    }
+    const uses = readFileSync(file, 'utf8').includes('name: kubernetes')
+    expect(roles.map(({ rules }) => rules)).toEqual(uses ? [[slices]] : [])
+  }
+})
+
+function render(values: readonly string[]): Promise<string> {
+  const release = ['template', 'relay', chart, '--namespace', 'web']
+  // Without a cluster to ask, Helm takes a version from its own build.
+  return mustRun(helm, [...release, '--kube-version', api.version, ...values])
+}
+
+function manifestsOf(text: string): Manifest[] {
+  return parseAllDocuments(text).flatMap((document) => (document.toJS() as Manifest | null) ?? [])
+}
+
+async function expectTaken(text: string): Promise<void> {
+  const manifests = manifestsOf(text)
+  expect(manifests.length).toBeGreaterThan(5)
+  for (const manifest of manifests) {
+    const [group, plural] = collections[manifest.kind]!
+    const path = `${group}/namespaces/web/${plural}?dryRun=All&fieldValidation=Strict`
+    await post(path, manifest)
+  }
+}
+
+/** Rejects with what the API says against it. */
+function post(path: string, body: object): Promise<void> {
+  const [ca, token] = ['ca.crt', 'admin.token'].map((file) => readFileSync(join(api.dir, file)))
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/yaml' }
+  return new Promise((resolve, reject) => {
+    request(`${api.url}/${path}`, { ca, headers, method: 'POST' })
+      .once('error', reject)
+      .once('response', async (response) => {
+        const answer = (await response.setEncoding('utf8').toArray()).join('')
+        if (response.statusCode === 201) resolve()
+        else reject(new Error(`${path}: ${answer}`))
+      })
+      .end(stringify(body))
+  })
+}
+
+async function goProgram(name: string, version: string, module: string): Promise<string> {
+  const dir = await cachedProgram(`${name}-${version}`, async (target) => {
+    const go = findProgram('go')
+    if (go === undefined) throw new Error(`it needs Go to build ${name}`)
+    await mustRun(go, ['install', `${module}@v${version}`], {
+      env: { GOBIN: target, GOFLAGS: '', CGO_ENABLED: '0' },
+    })
+  })
+  return join(dir, name)
+}
