@@ -1,5 +1,7 @@
 import { type Broker, startBroker } from '@asbru/brokers'
+import { once } from 'node:events'
 import { globSync, readFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -34,7 +36,7 @@ interface Manifest {
   readonly rules?: unknown
 }
 
-let api: Broker
+let api: Broker<'kubernetes'>
 let helm: string
 let kustomize: string
 
@@ -55,7 +57,8 @@ test('there are values and an overlay for every driver', () => {
 
 describe.each(valueFiles)('the chart with %s', (file) => {
   test('has nothing that its linter minds', async () => {
-    await mustRun(helm, ['lint', '--strict', '--values', file, chart])
+    const said = await mustRun(helm, ['lint', '--strict', '--values', file, chart])
+    expect(said).toContain('0 chart(s) failed')
   })
 
   test('is taken by the API', async () => {
@@ -73,7 +76,9 @@ test('memory is refused more than one replica', async () => {
 
 test('only the driver kubernetes may ask the API, and for slices alone', async () => {
   for (const file of valueFiles) {
-    const roles = manifestsOf(await render(['--values', file])).filter(({ kind }) => kind === 'Role')
+    const roles = manifestsOf(await render(['--values', file])).filter(
+      ({ kind }) => kind === 'Role',
+    )
     const slices = {
       apiGroups: ['discovery.k8s.io'],
       resources: ['endpointslices'],
@@ -105,19 +110,14 @@ async function expectTaken(text: string): Promise<void> {
 }
 
 /** Rejects with what the API says against it. */
-function post(path: string, body: object): Promise<void> {
-  const [ca, token] = ['ca.crt', 'admin.token'].map((file) => readFileSync(join(api.dir, file)))
+async function post(path: string, body: object): Promise<void> {
+  const ca = readFileSync(join(api.dir, 'ca.crt'))
+  const token = readFileSync(join(api.dir, 'admin.token'), 'utf8')
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/yaml' }
-  return new Promise((resolve, reject) => {
-    request(`${api.url}/${path}`, { ca, headers, method: 'POST' })
-      .once('error', reject)
-      .once('response', async (response) => {
-        const answer = (await response.setEncoding('utf8').toArray()).join('')
-        if (response.statusCode === 201) resolve()
-        else reject(new Error(`${path}: ${answer}`))
-      })
-      .end(stringify(body))
-  })
+  const call = request(`${api.url}/${path}`, { ca, headers, method: 'POST' }).end(stringify(body))
+  const [response] = (await once(call, 'response')) as [IncomingMessage]
+  const answer = (await response.setEncoding('utf8').toArray()).join('')
+  if (response.statusCode !== 201) throw new Error(`${path}: ${answer}`)
 }
 
 async function goProgram(name: string, version: string, module: string): Promise<string> {

@@ -42,8 +42,12 @@ test('ten tabs of one origin all get events over HTTP/2', async () => {
 
 test('over HTTP/1.1 six tabs get events, and four wait', async () => {
   const relay = await serve(['--anonymous.topics', 'news'])
-  const tabs = await openTabs(await startNginx(relay, (config) => config.replace(' ssl http2', ' ssl')))
-  await expect.poll(() => statesOf(tabs), { timeout: 10_000 }).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
+  const tabs = await openTabs(
+    await startNginx(relay, (config) => config.replace(' ssl http2', ' ssl')),
+  )
+  await expect
+    .poll(() => statesOf(tabs), { timeout: 10_000 })
+    .toEqual([0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
   await publish(relay, 'hello')
   const open = await openOnes(tabs)
   await Promise.all(open.map((page) => untilSeen(page, 'hello')))
@@ -58,9 +62,14 @@ test('keepalives, events and resume pass at once, and nothing is compressed', as
   const { id } = await post(`${relay.api}/clients`, { topics: ['news'] })
   const first = read(origin, `/events?id=${id}`, {})
   expect(await first.headers).not.toHaveProperty('content-encoding')
-  await first.seen(/^:.*\n\n/m)
+  await first.seen(/^: keepalive$/m)
   await publish(relay, 'one')
-  const [, cursor] = await first.seen(/^id: ?(.+)\n(?:.+\n)*data: ?one$/m)
+  await first.seen(/^data: ?one\n(?:.+\n)*\n/m)
+  const block = first
+    .text()
+    .split('\n\n')
+    .find((each) => /^data: ?one$/m.test(each))!
+  const [, cursor] = /^id: ?(.+)$/m.exec(block)!
   first.close()
   await publish(relay, 'two')
   const second = read(origin, `/events?id=${id}`, { 'last-event-id': cursor! })
@@ -129,9 +138,9 @@ async function untilSeen(page: Page, data: string): Promise<void> {
 
 async function statesOf(tabs: readonly Tab[]): Promise<number[]> {
   const states = await Promise.all(
-    tabs.map(({ page }) => page.evaluate('source.readyState') as Promise<number>),
+    tabs.map(({ page }) => page.evaluate<number>('source.readyState')),
   )
-  return states.toSorted()
+  return states.toSorted((a, b) => a - b)
 }
 
 async function openOnes(tabs: readonly Tab[]): Promise<Page[]> {
