@@ -1,0 +1,125 @@
+import { StreamerError } from '../../../src/index.ts'
+import type { Tab } from './history.ts'
+import { TTL_MS } from './schedule.ts'
+import type { SimulatedReplica } from './simulated-replica.ts'
+import type { Simulation } from './simulation.ts'
+
+/** Browsers that connect to any replica, and come back by themselves. */
+export class Browsers {
+  connected = 0
+  /** How many were told that their client does not exist. */
+  unknown = 0
+  readonly #simulation: Simulation
+  #made = 0
+
+  constructor(simulation: Simulation) {
+    this.#simulation = simulation
+  }
+
+  dial(tab: Tab, name?: string): void {
+    const { timeline, random, replicas, schedule, history } = this.#simulation
+    if (timeline.now > schedule.quietFrom && tab.leavesAfterMs < Infinity) return
+    const replica = replicas.get(name ?? random.choose([...replicas.keys()]))!
+    if (!replica.isUp) return timeline.after(400, () => this.dial(tab))
+    if (!history.tabs.includes(tab)) history.tabs.push(tab)
+    tab.at = replica
+    tab.isOpen = false
+    tab.connection = String(++this.#made)
+    const { connection } = tab
+    replica.give('call', () => void this.#connect(tab, replica, connection))
+  }
+
+  /** The connections of a killed replica break. */
+  died(replica: SimulatedReplica): void {
+    for (const tab of this.#simulation.history.tabs) {
+      if (tab.at !== replica) continue
+      if (tab.isOpen) this.close(tab, 'broken')
+      else this.#comeBack(tab, 400)
+    }
+  }
+
+  /** Ends an open connection. */
+  close(tab: Tab, why: 'told' | 'leaves' | 'broken'): void {
+    const simulation = this.#simulation
+    const { timeline, history, illSince, random } = simulation
+    const replica = tab.at!
+    const { client, connection } = tab
+    simulation.log('close', client, 'at', replica.id, why)
+    tab.isOpen = false
+    tab.at = undefined
+    timeline.after(0, () => {
+      replica.give('call', () => void replica.store.detach(client, connection, true))
+    })
+    // A stall that ends in a kill counts from its begin.
+    const seen = Math.min(timeline.now, illSince.get(replica.name) ?? Infinity)
+    const last = history.lastSeen.get(client) ?? 0
+    history.lastSeen.set(client, replica.isUp ? timeline.now : Math.max(last, seen))
+    if (why === 'told' && history.isValid(client, timeline.now) && !history.wasRemoved(client)) {
+      simulation.fail('d', `${client} is ended at ${replica.id}, and is valid`)
+    }
+    if (why !== 'leaves') this.#comeBack(tab, random.between(100, 2_000))
+  }
+
+  async #connect(tab: Tab, replica: SimulatedReplica, connection: string): Promise<void> {
+    const { store } = replica
+    const isOver = () => tab.at !== replica || tab.connection !== connection
+    try {
+      if (!replica.isOpen) return this.#notNow(tab, replica, 'still starting')
+      const found = await replica.whileRunning(store.find(tab.client))
+      if (isOver()) return
+      if (found === undefined) return this.#unknown(tab, replica)
+      const since = this.#simulation.timeline.now
+      const info = { id: connection, replica: replica.id, since }
+      const record = await replica.whileRunning(store.attach(tab.client, info))
+      if (isOver()) return
+      if (record === undefined) this.#notNow(tab, replica, 'gone meanwhile')
+      else this.#opened(tab, replica)
+    } catch (error) {
+      if (!(error instanceof StreamerError)) {
+        this.#simulation.fail('error', `connect ${tab.client}: ${(error as Error).stack}`)
+      }
+      if (!isOver()) this.#notNow(tab, replica, (error as StreamerError).code)
+    }
+  }
+
+  #notNow(tab: Tab, replica: SimulatedReplica, why: string): void {
+    const { timeline, random, schedule } = this.#simulation
+    this.#simulation.log('connect', tab.client, 'at', replica.id, why)
+    tab.at = undefined
+    if (timeline.now > schedule.quietFrom + TTL_MS / 2) return
+    this.#comeBack(tab, random.between(1_000, 2_000))
+  }
+
+  #opened(tab: Tab, replica: SimulatedReplica): void {
+    const { connection } = tab
+    this.connected++
+    this.#simulation.log('connect', tab.client, 'at', replica.id)
+    tab.isOpen = true
+    if (tab.leavesAfterMs === Infinity) return
+    this.#simulation.timeline.after(tab.leavesAfterMs, () => {
+      if (!tab.isOpen || tab.connection !== connection) return
+      tab.leavesAfterMs = Infinity
+      this.close(tab, 'leaves')
+    })
+  }
+
+  /** A browser that is told 404 does not come back: so nobody may be told so whose client is valid. */
+  #unknown(tab: Tab, replica: SimulatedReplica): void {
+    const { client } = tab
+    const { history, timeline, replicas, illSince } = this.#simulation
+    this.unknown++
+    this.#simulation.log('connect', client, 'at', replica.id, 'does not exist')
+    tab.at = undefined
+    if (!history.isValid(client, timeline.now)) return
+    const knowing = [...replicas.values()].filter(({ isUp, view }) => isUp && view.has(client))
+    const isKnown = !knowing.every(
+      ({ name }) => timeline.now - (illSince.get(name) ?? Infinity) > TTL_MS * 0.9,
+    )
+    if (isKnown) this.#simulation.fail('404', `${client} at ${replica.id}: valid`)
+  }
+
+  #comeBack(tab: Tab, ms: number): void {
+    tab.at = undefined
+    this.#simulation.timeline.after(ms, () => this.dial(tab))
+  }
+}

@@ -1,0 +1,115 @@
+import type { Mutation } from './mutants.ts'
+
+const STORE = 'model-store.ts'
+const RECORDS = 'model-records.ts'
+const STATE = 'model-state.ts'
+const REPLICATION = 'model-replication.ts'
+
+/**
+ * Rules of the registry, each with a schedule that was found to need it. A rule that is not here is not proven to be needed: some
+ * can go in thousands of schedules (that acknowledgements and beats say which change lost, that derived times stand still
+ * out of touch, that a start that finds nobody is patient, that replicas which fell silent lately forbid a 404, that connections end
+ * when silence is declared, that tombstones outlive a dropped registry, who is asked for a bucket), others these schedules do not reach.
+ */
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    rule: 'stamps are above every stamp seen',
+    file: STATE,
+    text: 'Math.max(this.host.clock.wallTime(), this.last + 1)',
+    without: 'this.host.clock.wallTime()',
+    seed: 7,
+  },
+  {
+    rule: 'a change waits for every fresh replica',
+    file: STORE,
+    text: 'return this.others().every((peer) => this.peers.get(peer)!.ack >= call.n)',
+    without: 'return true',
+    seed: 0,
+  },
+  {
+    rule: 'nothing is answered before the own message came back, or out of touch',
+    file: STORE,
+    text: 'if (!call.back || !this.inTouch() || !call.delivered) return false',
+    without: 'if (!call.delivered) return false',
+    seed: 166,
+  },
+  {
+    rule: 'in touch again only after a beat and a half of own beats',
+    file: STATE,
+    text: ' && this.mono() - this.back > 1.5 * BEAT',
+    without: '',
+    seed: 102,
+  },
+  {
+    rule: 'a subscription is acknowledged once it delivers',
+    file: STATE,
+    text: 'for (const before of this.undelivered) top = Math.min(top, before.get(peer) ?? 0)',
+    without: '',
+    seed: 11,
+  },
+  {
+    rule: 'a removal is a tombstone',
+    file: STATE,
+    text: 'if (exists(record)) this.negatives.delete(id)',
+    without: 'if (!exists(record)) this.records.delete(id)',
+    seed: 9,
+  },
+  {
+    rule: 'an unsubscribed topic is kept, off, with its stamp',
+    file: RECORDS,
+    text: "if (change.stamp > (record.topics[topic]?.stamp ?? '')) record.topics[topic] = change",
+    without: `if (change.stamp > (record.topics[topic]?.stamp ?? '')) record.topics[topic] = change
+    if (!change.on) delete record.topics[topic]`,
+    seed: 151,
+  },
+  {
+    rule: 'topics stamped before the creation do not count',
+    file: RECORDS,
+    text: 'on && stamp >= record.born',
+    without: 'on',
+    seed: 4,
+  },
+  {
+    rule: 'a hole is asked for',
+    file: REPLICATION,
+    text: 'if (seen.size > 0 && this.isFresh(from)) this.wantSnapshot(from)',
+    without: '',
+    seed: 0,
+  },
+  {
+    rule: 'an acknowledged number has no hole below it',
+    file: REPLICATION,
+    text: 'while (seen.delete(top + 1)) top++',
+    without: 'for (const n of seen) top = Math.max(top, n)',
+    seed: 132,
+  },
+  {
+    rule: 'a bucket that stays different is asked for',
+    file: REPLICATION,
+    text: '(times >= 3 ? [at] : [])',
+    without: '(times >= Infinity ? [at] : [])',
+    seed: 63,
+  },
+  {
+    rule: 'a snapshot that stops is asked of the next',
+    file: STORE,
+    text: `      this.tried.add(this.sync.of)
+      this.sync = undefined`,
+    without: '',
+    seed: 0,
+  },
+  {
+    rule: 'times travel as ages',
+    file: RECORDS,
+    text: 'const ages = { made: now - record.made, goneAt: now - record.goneAt }',
+    without: 'const ages = { made: 0, goneAt: 0 }',
+    seed: 11,
+  },
+  {
+    rule: 'an id is claimed before its topics are told',
+    file: STORE,
+    text: "await this.call('claim', id, {}, [])",
+    without: "await this.call('claim', id, content, [])",
+    seed: 3,
+  },
+]

@@ -1,0 +1,153 @@
+import { SeededRandom } from './seeded-random.ts'
+
+/** Times are shorter than by default, so that a schedule reaches all of them. */
+export const TTL_MS = 20_000
+export const DORMANT_MS = 40_000
+export const TOMBSTONE_MS = 120_000
+export const CHANGE_TIMEOUT_MS = 5_000
+
+export type ChangeKind = 'make' | 'claim' | 'subscribe' | 'unsubscribe' | 'remove'
+
+/** One change that a caller asks of a replica. */
+export interface PlannedChange {
+  readonly kind: ChangeKind
+  readonly via: string
+  readonly topic: string
+}
+
+/** Something that happens to the cluster. */
+export type Act = { readonly at: number } & (
+  | { readonly do: 'kill' | 'cut' | 'lose'; readonly replica: string; readonly forMs: number }
+  | { readonly do: 'outage'; readonly forMs: number }
+  | {
+      readonly do: 'stall'
+      readonly replica: string
+      readonly forMs: number
+      readonly waking: 'inbox lost' | 'timers first' | 'in order'
+    }
+  | {
+      readonly do: 'change'
+      readonly client: string
+      readonly changes: readonly PlannedChange[]
+      readonly pauseMs: number
+    }
+  | {
+      readonly do: 'connect'
+      readonly client: string
+      readonly replica: string
+      readonly leavesAfterMs: number
+    }
+)
+
+/** A replica's machine. */
+export interface Machine {
+  readonly name: string
+  /** How far its wall clock is off. */
+  readonly skewMs: number
+  /** How fast its monotonic clock runs. */
+  readonly rate: number
+}
+
+export interface Schedule {
+  readonly seed: number
+  readonly machines: readonly Machine[]
+  /** Nothing new happens after that. */
+  readonly quietFrom: number
+  readonly end: number
+  readonly acts: readonly Act[]
+}
+
+/** The schedule that a seed stands for. */
+export function scheduleOf(seed: number): Schedule {
+  const random = new SeededRandom(-1 - seed)
+  const names = ['A', 'B', 'C', 'D', 'E'].slice(0, random.choose([3, 3, 4, 5]))
+  const machines = names.map((name) => ({
+    name,
+    skewMs: random.between(-5_000, 5_000),
+    rate: 1 + random.between(-1e-3, 1e-3),
+  }))
+  const isLong = random.chance(0.1)
+  const quietFrom = isLong ? 260_000 : 60_000
+  const acts = [...faults(random, names, quietFrom), ...clients(random, names, quietFrom)]
+  const end = quietFrom + (isLong ? 220_000 : 36_000 + TTL_MS + 22_000)
+  return { seed, machines, quietFrom, end, acts: acts.toSorted((a, b) => a.at - b.at) }
+}
+
+function faults(random: SeededRandom, names: readonly string[], quietFrom: number): Act[] {
+  return Array.from({ length: 2 + random.below(7) }, (): Act => {
+    const kind = random.choose(['kill', 'kill', 'stall', 'cut', 'lose', 'outage', 'cut'] as const)
+    const at = random.between(12_000, quietFrom)
+    const isLong =
+      quietFrom > 100_000 && (kind === 'cut' || kind === 'outage') && random.chance(0.7)
+    const forMs = isLong
+      ? random.between(80_000, 200_000)
+      : random.choose([500, 2_000, 6_000, 12_000, 30_000]) * random.between(0.5, 1.2)
+    const replica = random.choose(names)
+    switch (kind) {
+      case 'outage':
+        return { at, do: kind, forMs }
+      case 'stall':
+        return { at, do: kind, replica, forMs, waking: wakingOf(random) }
+      case 'kill':
+      case 'cut':
+      case 'lose':
+        return { at, do: kind, replica, forMs }
+    }
+    return kind satisfies never
+  })
+}
+
+function wakingOf(random: SeededRandom) {
+  return random.choose([
+    'inbox lost',
+    'timers first',
+    'timers first',
+    'in order',
+    'in order',
+  ] as const)
+}
+
+function clients(random: SeededRandom, names: readonly string[], quietFrom: number): Act[] {
+  const acts: Act[] = []
+  for (let number = 0, count = 4 + random.below(8); number < count; number++) {
+    const client = `c${number}`
+    const isChosen = number % 3 === 0
+    const at = random.between(11_000, quietFrom)
+    const pauseMs = random.choose([0, 10, 2_000, 8_000])
+    acts.push({ at, do: 'change', client, changes: chain(random, names, isChosen), pauseMs })
+    if (isChosen && random.chance(0.6)) {
+      const again = at + random.choose([0, 0, 4, 300, 6_000])
+      const changes = [{ kind: 'claim', via: random.choose(names), topic: 'second' } as const]
+      acts.push({ at: again, do: 'change', client, changes, pauseMs: 0 })
+    }
+    for (let tabs = random.below(3); tabs > 0; tabs--) {
+      acts.push({
+        at: at + 20 + random.choose([0, 1_000, 5_000, 15_000, 30_000]) * random.next(),
+        do: 'connect',
+        client,
+        replica: random.choose(names),
+        leavesAfterMs: random.choose([1_000, 10_000, 18_500, 40_000, Infinity, Infinity]),
+      })
+    }
+  }
+  return acts
+}
+
+function chain(random: SeededRandom, names: readonly string[], isChosen: boolean): PlannedChange[] {
+  const kind = isChosen ? 'claim' : 'make'
+  const changes: PlannedChange[] = [{ kind, via: random.choose(names), topic: 'first' }]
+  for (let left = 1 + random.below(4); left > 0; left--) {
+    const end = random.chance(0.4) ? 'remove' : 'unsubscribe'
+    changes.push({
+      kind: random.choose(['subscribe', 'subscribe', 'unsubscribe', 'subscribe', end] as const),
+      via: random.choose(names),
+      topic: random.choose(['x', 'y']),
+    })
+  }
+  const isRemoved = changes.at(-1)!.kind === 'remove'
+  if (isChosen && (isRemoved || random.chance(0.4))) {
+    if (!isRemoved) changes.push({ kind: 'remove', via: random.choose(names), topic: '' })
+    changes.push({ kind: 'claim', via: random.choose(names), topic: 'third' })
+  }
+  return changes
+}
