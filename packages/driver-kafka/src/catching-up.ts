@@ -1,12 +1,11 @@
+/** The first may have been asked for before, what the second brings is read with the third. */
+const QUIET_ANSWERS = 3
+
 /** Those who wait until the logs are read to where they ended at some time. */
 export class CatchingUp {
   readonly #all = new Set<Waiter>()
-  /** Counts what was read, and who began to wait for it. */
-  #changes = 0
-  /** The count at the last answer of each broker. */
-  readonly #atAnswer = new Map<number, number>()
-  /** Brokers that were asked since, and had nothing. */
-  readonly #quiet = new Set<number>()
+  /** By broker, how many answers it gave since something was read, or somebody began to wait. */
+  readonly #answers = new Map<number, number>()
 
   /**
    * Resolves once it holds, or once no broker has more to read: a log may end with what is never shown, such as
@@ -24,18 +23,17 @@ export class CatchingUp {
     for (const each of this.#all) if (each.holds()) this.#resolve(each)
   }
 
-  /** A broker has answered, and what it had before is read. */
+  /** A broker has answered; what it had in its answer before is read. */
   answered(broker: number): void {
-    if (this.#atAnswer.get(broker) === this.#changes) this.#quiet.add(broker)
-    this.#atAnswer.set(broker, this.#changes)
-    if (this.#quiet.size < this.#atAnswer.size) return
+    this.#answers.set(broker, (this.#answers.get(broker) ?? 0) + 1)
+    if (this.#all.size === 0) return
+    for (const count of this.#answers.values()) if (count < QUIET_ANSWERS) return
     for (const each of this.#all) this.#resolve(each)
   }
 
   /** Other brokers may be asked from now on. */
   restart(): void {
-    this.#changed()
-    this.#atAnswer.clear()
+    this.#answers.clear()
   }
 
   giveUp(error: Error): void {
@@ -49,8 +47,7 @@ export class CatchingUp {
   }
 
   #changed(): void {
-    this.#changes++
-    this.#quiet.clear()
+    for (const broker of this.#answers.keys()) this.#answers.set(broker, 0)
   }
 }
 

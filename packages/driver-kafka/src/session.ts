@@ -1,7 +1,6 @@
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises'
 import {
   CONTROL_PREFIX,
-  type GapReason,
   type OpenOptions,
   type OutgoingMessage,
   type Receiver,
@@ -12,8 +11,9 @@ import kafkajs, { type Batch } from 'kafkajs'
 import { CatchingUp } from './catching-up.ts'
 import type { Clients } from './clients.ts'
 import { Health } from './health.ts'
-import { type CreateOptions, type Ends, KafkaTopics } from './kafka-topics.ts'
-import { PartitionLog } from './partition-log.ts'
+import { type CreateOptions, KafkaTopics } from './kafka-topics.ts'
+import { Logs } from './logs.ts'
+import type { PartitionLog } from './partition-log.ts'
 import { Publisher } from './publisher.ts'
 import { Reader } from './reader.ts'
 import { CONTROL_TOPIC, type Routes } from './routes.ts'
@@ -42,12 +42,11 @@ export class Session {
   readonly #reader: Reader
   readonly #publisher: Publisher
   readonly #health: Health
-  readonly #logs = new Map<string, PartitionLog>()
+  readonly #logs: Logs
   readonly #controlTopics = new TopicSet()
   readonly #catchingUp = new CatchingUp()
   readonly #groupsLeft = new Set<Promise<void>>()
   readonly #stopping = new AbortController()
-  #clusterId = ''
   #asking: Promise<void> | undefined
   #verifying: Promise<void> | undefined
 
@@ -55,6 +54,12 @@ export class Session {
     const { clients, routes, create, groupPrefix, receiver, open } = options
     this.#options = options
     this.#kafka = new KafkaTopics(clients.writing, routes, create)
+    this.#logs = new Logs({
+      kafka: this.#kafka,
+      tell: (status) => {
+        if (!this.#stopping.signal.aborted) receiver.status(status)
+      },
+    })
     this.#publisher = new Publisher(clients.writing)
     this.#health = new Health({
       status: (status) => {
@@ -66,7 +71,7 @@ export class Session {
     this.#reader = new Reader({
       client: clients.reading,
       groupPrefix: `${groupPrefix}${open.namespace}-${open.replica}`,
-      logOf: (topic, partition) => this.#logOf(topic, partition),
+      logOf: (topic, partition) => this.#logs.of(topic, partition),
       batch: (batch) => this.#receive(batch),
       sign: () => this.#health.sign(),
       answered: (broker) => this.#catchingUp.answered(broker),
@@ -160,34 +165,11 @@ export class Session {
     const absent = routes.fixed.find((topic) => !present.includes(topic))
     if (absent !== undefined && create === undefined)
       throw new kafkajs.KafkaJSNonRetriableError(`There is no Kafka topic ${absent}.`)
-    this.#clusterId = await this.#kafka.clusterId()
-    for (const topic of present) await this.#place(topic)
+    this.#logs.clusterId = await this.#kafka.clusterId()
+    const { backlogMs = 0 } = this.#options.open
+    for (const topic of present) await this.#logs.place(topic, backlogMs)
     await this.#publisher.start()
     await this.#reader.follow(present)
-  }
-
-  /** Takes the place to begin from in each partition, unless it has one from an earlier attempt. */
-  async #place(topic: string): Promise<void> {
-    const { backlogMs = 0 } = this.#options.open
-    const ends = await this.#kafka.ends(topic)
-    const isBacklog = backlogMs > 0 && topic !== CONTROL_TOPIC
-    const since = isBacklog
-      ? await this.#kafka.offsetsSince(topic, Date.now() - backlogMs)
-      : undefined
-    for (const [partition, { high }] of ends)
-      this.#logOf(topic, partition, since?.get(partition) ?? high)
-  }
-
-  /** The log of a partition; one that is not known yet begins at `next`. */
-  #logOf(topic: string, partition: number, next = 0): PartitionLog {
-    const key = `${topic}/${partition}`
-    let log = this.#logs.get(key)
-    if (log === undefined) {
-      log = new PartitionLog(topic, partition, epochOf(this.#clusterId), next)
-      this.#logs.set(key, log)
-      this.#tellPlace(log)
-    }
-    return log
   }
 
   async #catchUp(): Promise<void> {
@@ -198,7 +180,7 @@ export class Session {
     const all = await Promise.all(
       topics.map(async (topic) =>
         [...(await this.#kafka.ends(topic))].map(([partition, { high }]) => ({
-          log: this.#logOf(topic, partition),
+          log: this.#logs.of(topic, partition),
           high,
         })),
       ),
@@ -210,29 +192,17 @@ export class Session {
 
   /** Never throws: kafkajs would take the consumer down. */
   async #receive(batch: Batch): Promise<void> {
-    const log = this.#logOf(batch.topic, batch.partition)
+    const log = this.#logs.of(batch.topic, batch.partition)
     try {
-      if (await this.#isReadable(log, batch)) this.#handOver(log, batch)
+      const next = await this.#logs.judge(log, batch.messages)
+      if (next === 'read') this.#handOver(log, batch)
+      else if (next === 'seek') this.#reader.seek(log)
     } catch {
       // It could not be compared now, and is read again.
       await wait(RETRY_MS)
       this.#reader.seek(log)
     }
-  }
-
-  /** Tells what may be missing before a batch, and whether the batch is of the log as it is known now. */
-  async #isReadable(log: PartitionLog, { messages }: Batch): Promise<boolean> {
-    const judged = log.judge(messages)
-    if (judged === 'next') return true
-    const { next, restarts } = log
-    const ends = (await this.#kafka.ends(log.topic)).get(log.partition)
-    if (ends === undefined || log.restarts !== restarts) return false
-    if (judged === 'changed' || ends.high < next) {
-      this.#changed(log, ends)
-      return false
-    }
-    if (judged === 'skipped' && ends.low > next) this.#goOn(log, ends, 'log-trimmed')
-    return true
+    this.#catchingUp.read()
   }
 
   #handOver(log: PartitionLog, batch: Batch): void {
@@ -252,27 +222,6 @@ export class Session {
         receiver.message(routes.messageOf(topic, record))
     }
     log.read(batch.messages.at(-1)!, Number(batch.lastOffset()))
-    this.#catchingUp.read()
-  }
-
-  /** Reads a log that was made anew from its beginning. */
-  #changed(log: PartitionLog, ends: Ends): void {
-    this.#goOn(log, ends, 'log-changed')
-    this.#reader.seek(log)
-  }
-
-  /** Goes on with the first record that a log has left, and tells what is missing before it. */
-  #goOn(log: PartitionLog, { low }: Ends, reason: GapReason): void {
-    log.restart(low)
-    if (log.topic === CONTROL_TOPIC) return
-    this.#options.receiver.status({ type: 'gap', reason })
-    this.#tellPlace(log)
-  }
-
-  /** Only of logs that carry data. */
-  #tellPlace({ topic, position }: PartitionLog): void {
-    if (topic !== CONTROL_TOPIC && !this.#stopping.signal.aborted)
-      this.#options.receiver.status({ type: 'log', position })
   }
 
   async #verifyUntilStopped(): Promise<void> {
@@ -289,17 +238,8 @@ export class Session {
 
   async #verify(): Promise<void> {
     const present = await this.#kafka.present()
-    for (const topic of present) {
-      const before = [...this.#logs.values()]
-        .filter((log) => log.topic === topic)
-        .map((log) => ({ log, next: log.next, restarts: log.restarts }))
-      const ends = await this.#kafka.ends(topic)
-      for (const { log, next, restarts } of before) {
-        const now = ends.get(log.partition)
-        if (now !== undefined && now.high < next && log.restarts === restarts)
-          this.#changed(log, now)
-      }
-    }
+    for (const topic of present)
+      for (const log of await this.#logs.verify(topic)) this.#reader.seek(log)
     const followed = this.#reader.topics
     const isSame = followed.length === present.length
     if (isSame && present.every((topic) => followed.includes(topic))) return
@@ -317,13 +257,6 @@ export class Session {
 
 function outOfReach(): Error {
   return new kafkajs.KafkaJSNonRetriableError('Kafka is out of reach.')
-}
-
-const EPOCH_LENGTH = 8
-
-/** Kafka has an id of the cluster for clients of this age, none of the topic. */
-function epochOf(clusterId: string): string {
-  return clusterId.replaceAll(/[^A-Za-z0-9_-]/g, '').slice(0, EPOCH_LENGTH)
 }
 
 /** Whether an error stays, however often it is tried: a wrong password, a topic that must not be read. */

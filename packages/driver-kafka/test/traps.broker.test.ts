@@ -88,6 +88,7 @@ describe.each(['4.4.0', '3.9.2'])('Kafka %s', async (version) => {
     const gap = reader.all.indexOf('gap log-trimmed')
     expect(reader.gaps).toEqual(['log-trimmed'])
     expect(reader.numbers).toEqual([1, 2, 3, 4, 12, 13, 14])
+    expect(reader.begins).toEqual([0, 11])
     expect(reader.all.slice(gap + 1).filter((text) => /^\d/.test(text))).toEqual(['12', '13', '14'])
   })
 

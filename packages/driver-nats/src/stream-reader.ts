@@ -6,6 +6,7 @@ import type { Link } from './link.ts'
 import { incoming } from './message.ts'
 import type { NatsMessage, NatsSubscription } from './nats-client.ts'
 import type { Stream } from './stream.ts'
+import { epochOf, NANOS_PER_MS, type Place, placeOf } from './stream-place.ts'
 import { topicOf } from './subjects.ts'
 
 /** What a {@link StreamReader} works with. */
@@ -24,7 +25,6 @@ export interface StreamReaderOptions {
 /** How often the server says that it has nothing to say, and after how many of these it is not believed. */
 const HEARTBEAT_MS = 2_000
 const MISSED_HEARTBEATS = 3
-const NANOS_PER_MS = 1_000_000
 /** Control messages of a consumer have this status, and no payload. */
 const CONTROL = 100
 /** There is one log; its epoch tells it from others of its name. */
@@ -38,8 +38,10 @@ export class StreamReader {
   readonly #options: StreamReaderOptions
   /** The next message to hand over, once that was told. */
   #next: Next | undefined
+  /** The age of the backlog, as a time of the server. */
+  #since: string | undefined
   #consumer: Consumer | undefined
-  readonly #waiting = new Set<Waiting>()
+  readonly #waiting = new Set<Waiter>()
   #catchingUp: Promise<void> | undefined
 
   constructor(options: StreamReaderOptions) {
@@ -155,12 +157,14 @@ export class StreamReader {
   #config(inbox: string, { ts }: StreamNow): Partial<ConsumerConfig> {
     const { stream, prefix, backlogMs } = this.#options
     const now = ts === undefined ? Date.now() : Date.parse(ts)
+    // The same in all attempts, until one has begun.
+    const since = (this.#since ??= new Date(now - backlogMs).toISOString())
     return {
       deliver_subject: inbox,
       ...(this.#next === undefined
         ? {
             deliver_policy: DeliverPolicy.StartTime,
-            opt_start_time: new Date(now - backlogMs).toISOString(),
+            opt_start_time: since,
           }
         : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: this.#next.sequence }),
       ack_policy: AckPolicy.None,
@@ -249,37 +253,13 @@ interface Next {
 }
 
 /** Somebody who waits until a message is handed over. */
-interface Waiting {
+interface Waiter {
   readonly sequence: number
   readonly resolve: () => void
   readonly reject: (error: Error) => void
 }
 
-/** Where a message stands in the stream, and in what its consumer delivered. */
-interface Place {
-  readonly sequence: number
-  readonly delivered: number
-}
-
 function end({ subscription, watch }: Consumer): void {
   clearInterval(watch)
   subscription?.unsubscribe()
-}
-
-/**
- * `$JS.ACK.<stream>.<consumer>.<tries>.<sequence>.<delivered>.<time>.<pending>`; newer servers may
- * put domain and account before the stream.
- */
-function placeOf(reply: string | undefined): Place | undefined {
-  if (!reply?.startsWith('$JS.ACK.')) return undefined
-  const tokens = reply.split('.')
-  const first = tokens.length === 9 ? 5 : 7
-  return { sequence: Number(tokens[first]), delivered: Number(tokens[first + 1]) }
-}
-
-/** The time at which a stream was made, in nanoseconds, which no other stream of its name has. */
-function epochOf(created: string): string {
-  const fraction = /\.(\d+)/.exec(created)?.[1] ?? ''
-  const ms = Date.parse(created.replace(/\.\d+/, ''))
-  return (BigInt(ms) * BigInt(NANOS_PER_MS) + BigInt(fraction.padEnd(9, '0'))).toString(36)
 }

@@ -7,6 +7,7 @@ import {
   type StreamConfig,
 } from 'nats'
 import { isStreamNotFound, type JetStreamApi, type StreamNow } from './jetstream-api.ts'
+import { NANOS_PER_MS } from './stream-place.ts'
 import { includes, overlap, subjectsOf } from './subjects.ts'
 
 /** A stream of JetStream that captures what is published. */
@@ -23,7 +24,6 @@ export interface JetStreamOptions {
 
 const HOUR_MS = 3_600_000
 const QUARTER_GIBIBYTE = 268_435_456
-const NANOS_PER_MS = 1_000_000
 /** What servers take for a name. */
 const STREAM_NAME = /^[^\s.*>/\\\p{Cc}]{1,255}$/u
 

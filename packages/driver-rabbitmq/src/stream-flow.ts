@@ -36,7 +36,7 @@ export class StreamFlow implements Flow {
   /** What the stream held at first ends there. */
   #backlogEnd = -1
   /** Those who wait for a mark, by its id, or for the end of the backlog. */
-  readonly #waiting = new Map<string, Waiter>()
+  readonly #waiting = new Map<string | symbol, Waiter>()
   #catchingUp: Promise<void> | undefined
 
   constructor(options: StreamFlowOptions) {
@@ -125,7 +125,7 @@ export class StreamFlow implements Flow {
   }
 
   /** Resolves once the mark, or the end of the backlog, is read; rejects if the connection is lost before. */
-  #until(id: string): Promise<void> {
+  #until(id: string | symbol): Promise<void> {
     return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }))
   }
 
@@ -173,7 +173,7 @@ export class StreamFlow implements Flow {
 }
 
 /** Stands for the end of the backlog among the marks. */
-const BACKLOG = 'backlog'
+const BACKLOG = Symbol('backlog')
 
 interface Waiter {
   readonly resolve: () => void
