@@ -108,8 +108,9 @@ export class Mesh {
       peer.renew()
     }
     peer.heardAt = performance.now()
-    peer.failing = false
     peer.activate(true)
+    peer.wake()
+    if (this.#cutOff) peer.failing = false
     this.#judge()
     this.#learn(peers)
   }

@@ -42,6 +42,7 @@ export class Peer {
   readonly #options: PeerOptions
   readonly #queue: (Numbered & { readonly at: number })[] = []
   readonly #ended = new AbortController()
+  #waking = new AbortController()
   #queuedBytes = 0
   #active = false
   #greeting = false
@@ -103,6 +104,11 @@ export class Peer {
       this.#pumping = undefined
       this.tick()
     })
+  }
+
+  /** Tries again at once what failed, since it was heard. */
+  wake(): void {
+    this.#waking.abort()
   }
 
   /** Resolves once nothing is queued, or it fails, or is ended. */
@@ -196,6 +202,8 @@ export class Peer {
   async #backOff(): Promise<void> {
     const ms = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** this.#failures++)
     const jittered = ms * (0.5 + Math.random() / 2)
-    await wait(jittered, undefined, { signal: this.#ended.signal }).catch(() => {})
+    this.#waking = new AbortController()
+    const signal = AbortSignal.any([this.#waking.signal, this.#ended.signal])
+    await wait(jittered, undefined, { signal }).catch(() => {})
   }
 }

@@ -124,6 +124,41 @@ test('posts at once to a peer that says hello, listed or not', async () => {
   await until(() => expect(starting.texts).toEqual(['hello']))
 })
 
+test('is open once all peers have answered, ready or not', async () => {
+  let isAnswered = false
+  const slow = await fakePeer(({ answer }) => {
+    setTimeout(() => {
+      isAnswered = true
+      answer()
+    }, 300)
+  })
+  await replica({ peers: new ToldFinder({ address: slow, ready: false }) })
+  expect(isAnswered).toBe(true)
+})
+
+test('posts no more to a peer that has closed, and flushes what it has for others first', async () => {
+  const one = await replica({ peers: new ToldFinder() })
+  const other = await replica({ peers: new ToldFinder({ address: one.address, ready: true }) })
+  const published = NUMBERS.map((number) => other.publish(number))
+  await other.driver.close()
+  await Promise.allSettled(published)
+  await until(() => expect(one.texts).toEqual(NUMBERS))
+  expect(one.statuses).not.toContainEqual(gap)
+  const begun = performance.now()
+  await one.publish('alone')
+  expect(performance.now() - begun).toBeLessThan(500)
+})
+
+test('begins anew with a replica that starts where another was', async () => {
+  const one = await replica({ peers: new ToldFinder() })
+  const address = await fakePeer(({ answer }) => answer())
+  await postTo(one.address, { sender: 'before', address, messages: [posted('1')] })
+  await one.publish('x')
+  await postTo(one.address, { sender: 'after', address, messages: [posted('2')] })
+  expect(one.texts).toEqual(['1', 'x', '2'])
+  expect(one.statuses).not.toContainEqual(gap)
+})
+
 test('takes what replicas tell each other about clients as a topic like any', async () => {
   const one = await replica({ peers: new ToldFinder() })
   const other = await replica({ peers: new ToldFinder({ address: one.address, ready: true }) })

@@ -22,9 +22,11 @@ export interface EndpointSlicesOptions {
 
 const MIN_BACKOFF_MS = 100
 const MAX_BACKOFF_MS = 3_000
+/** However long the API wants to be left alone. */
+const MAX_RETRY_AFTER_MS = 30_000
 /** The API does not wait longer for a server to end a watch than this, and bookmarks come before. */
 const WATCH_SECONDS = 290
-/** A watch that ends sooner was no success. */
+/** What ends sooner is tried again ever later. */
 const SHORT_MS = 1_000
 
 /**
@@ -87,7 +89,6 @@ class SliceWatch {
       try {
         if (this.#version === undefined) await this.#list()
         await this.#watch()
-        if (performance.now() - begun > SHORT_MS) this.#failures = 0
       } catch (error) {
         if (this.#isStopped) return
         // After a broken connection too: a watch from a version that this API has never had is silent.
@@ -95,6 +96,7 @@ class SliceWatch {
         if (!isExpired(error)) this.#watcher.lost(error)
         if (error instanceof KubeApiError) retryAfterMs = error.retryAfterMs
       }
+      if (performance.now() - begun > SHORT_MS) this.#failures = 0
       await this.#backOff(retryAfterMs)
     }
   }
@@ -123,7 +125,6 @@ class SliceWatch {
       if (this.#isStopped) return
       if (type === 'ERROR')
         throw new KubeApiError(object.message ?? 'The watch failed.', object.code!)
-      this.#failures = 0
       this.#version = object.metadata.resourceVersion
       if (type === 'BOOKMARK') continue
       if (type === 'DELETED') this.#slices.delete(object)
@@ -139,7 +140,10 @@ class SliceWatch {
   /** So long that however the API fails, it is asked about once a second. */
   async #backOff(atLeastMs: number): Promise<void> {
     const ms = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** this.#failures++)
-    const jittered = Math.max(atLeastMs, ms * (0.5 + Math.random() / 2))
+    const jittered = Math.max(
+      Math.min(atLeastMs, MAX_RETRY_AFTER_MS),
+      ms * (0.5 + Math.random() / 2),
+    )
     await wait(jittered, undefined, { signal: this.#stopped.signal }).catch(() => {})
   }
 
