@@ -16,6 +16,11 @@ export class Browsers {
     this.#simulation = simulation
   }
 
+  /** Opens a tab that stays for a while. */
+  open(client: string, name: string, leavesAfterMs: number): void {
+    this.dial({ client, leavesAfterMs, at: undefined, isOpen: false, connection: '' }, name)
+  }
+
   dial(tab: Tab, name?: string): void {
     const { timeline, random, replicas, schedule, history } = this.#simulation
     if (timeline.now > schedule.quietFrom && tab.leavesAfterMs < Infinity) return

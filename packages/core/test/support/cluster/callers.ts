@@ -1,5 +1,5 @@
 import { type Change, describe, isAlone, isMaking, isSeen } from './history.ts'
-import { type PlannedChange, TTL_MS } from './schedule.ts'
+import { type Act, type PlannedChange, TTL_MS } from './schedule.ts'
 import type { SimulatedReplica } from './simulated-replica.ts'
 import { StreamerError } from '../../../src/index.ts'
 import { checkIncarnation } from './checks.ts'
@@ -18,12 +18,13 @@ export class Callers {
     this.#simulation = simulation
   }
 
-  begin(client: string, changes: readonly PlannedChange[], pauseMs: number): void {
+  begin(act: Extract<Act, { do: 'change' }>, changes: readonly PlannedChange[]): void {
+    const { client, pauseMs } = act
     const [planned, ...rest] = changes
     if (planned === undefined) return
     const { timeline, replicas, history } = this.#simulation
     const via = replicas.get(planned.via)!
-    const next = () => timeline.after(pauseMs, () => this.begin(client, rest, pauseMs))
+    const next = () => timeline.after(pauseMs, () => this.begin(act, rest))
     if (!via.isUp || (!via.isStalled && !via.isOpen)) return next()
     const change: Change = {
       kind: planned.kind,
@@ -39,7 +40,14 @@ export class Callers {
     }
     history.changes.push(change)
     this.#simulation.log(describe(change), 'via', via.id)
-    this.#goOn.set(change, next)
+    const goOn = () => {
+      const isConnecting = changes === act.changes && change.outcome === 'answered'
+      if (isConnecting && act.connectsTo !== undefined) {
+        this.#simulation.browsers.open(client, act.connectsTo, Infinity)
+      }
+      next()
+    }
+    this.#goOn.set(change, goOn)
     via.give('call', () => void this.#issue(change))
   }
 
@@ -98,7 +106,12 @@ export class Callers {
     const simulation = this.#simulation
     const { history, replicas } = simulation
     const changes = history.changesOf(change.client)
-    const isKept = !change.isLost && [...change.holders].some(({ isUp }) => isUp)
+    // Who alone knows of it may be cut off now.
+    const isKept =
+      !change.isLost &&
+      [...change.holders].some(
+        (holder) => simulation.isWell(holder) || change.end === simulation.timeline.now,
+      )
     if (change.kind === 'make' || !isKept || !isAlone(change, changes)) return
     if (change.kind !== 'remove' && !this.#isAlive(change.client)) return
     for (const replica of replicas.values()) {
@@ -156,7 +169,7 @@ function request({ kind, client: id, topic, via }: Change): Promise<boolean> {
         id,
         ttlMs: TTL_MS,
         metadata: { topic },
-        topics: new Map([[topic, 0]]),
+        topics: new Map(topic === '' ? [] : [[topic, 0]]),
         madeAt: '0',
         isIdChosen: kind === 'claim',
       }

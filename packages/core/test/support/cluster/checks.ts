@@ -170,6 +170,7 @@ function checkFirstTopics(simulation: Simulation, record: ClientRecord): void {
   if (history.wasRemoved(record.id)) return
   const made = history.changesOf(record.id).filter(isMaking)
   for (const change of made) {
+    if (change.topic === '') continue
     const isOn = record.topics.has(change.topic)
     const others = made.filter((other) => other !== change && other.outcome !== 'exists')
     if (change.outcome === 'exists' && isOn) {

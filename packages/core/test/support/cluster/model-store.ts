@@ -57,6 +57,7 @@ export class ModelStore extends ModelReplication implements ClusterStore {
 
   protected isHeld(call: Call): boolean {
     if (!call.back || !this.inTouch() || !call.delivered) return false
+    if (call.kind === 'make' && call.topics.length === 0) return true
     return this.others().every((peer) => this.peers.get(peer)!.ack >= call.n)
   }
 

@@ -30,6 +30,8 @@ export type Act = { readonly at: number } & (
       readonly client: string
       readonly changes: readonly PlannedChange[]
       readonly pauseMs: number
+      /** Where a browser connects as soon as the first change is answered. */
+      readonly connectsTo?: string
     }
   | {
       readonly do: 'connect'
@@ -66,7 +68,7 @@ export function scheduleOf(seed: number): Schedule {
     skewMs: random.between(-5_000, 5_000),
     rate: 1 + random.between(-1e-3, 1e-3),
   }))
-  const isLong = random.chance(0.1)
+  const isLong = random.chance(0.2)
   const quietFrom = isLong ? 260_000 : 60_000
   const acts = [...faults(random, names, quietFrom), ...clients(random, names, quietFrom)]
   const end = quietFrom + (isLong ? 220_000 : 36_000 + TTL_MS + 22_000)
@@ -114,11 +116,13 @@ function clients(random: SeededRandom, names: readonly string[], quietFrom: numb
     const isChosen = number % 3 === 0
     const at = random.between(11_000, quietFrom)
     const pauseMs = random.choose([0, 10, 2_000, 8_000])
-    acts.push({ at, do: 'change', client, changes: chain(random, names, isChosen), pauseMs })
+    const changes = chain(random, names, isChosen)
+    const connects = random.chance(0.5) && { connectsTo: random.choose(names) }
+    acts.push({ at, do: 'change', client, changes, pauseMs, ...connects })
     if (isChosen && random.chance(0.6)) {
       const again = at + random.choose([0, 0, 4, 300, 6_000])
-      const changes = [{ kind: 'claim', via: random.choose(names), topic: 'second' } as const]
-      acts.push({ at: again, do: 'change', client, changes, pauseMs: 0 })
+      const second = [{ kind: 'claim', via: random.choose(names), topic: 'second' } as const]
+      acts.push({ at: again, do: 'change', client, changes: second, pauseMs: 0 })
     }
     for (let tabs = random.below(3); tabs > 0; tabs--) {
       acts.push({
@@ -135,7 +139,8 @@ function clients(random: SeededRandom, names: readonly string[], quietFrom: numb
 
 function chain(random: SeededRandom, names: readonly string[], isChosen: boolean): PlannedChange[] {
   const kind = isChosen ? 'claim' : 'make'
-  const changes: PlannedChange[] = [{ kind, via: random.choose(names), topic: 'first' }]
+  const topic = isChosen || random.chance(0.5) ? 'first' : ''
+  const changes: PlannedChange[] = [{ kind, via: random.choose(names), topic }]
   for (let left = 1 + random.below(4); left > 0; left--) {
     const end = random.chance(0.4) ? 'remove' : 'unsubscribe'
     changes.push({

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../src/index.ts'
 import { silentLogger } from '../../../src/logger.ts'
-import { DORMANT_MS, type Machine } from './schedule.ts'
+import { DORMANT_MS, type Machine, TTL_MS } from './schedule.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { SimulatedBroker } from './simulated-broker.ts'
 import type {
@@ -123,7 +123,9 @@ export class SimulatedReplica {
 
   #host(): ClientStoreHost {
     const { broker, random, watcher } = this.#world
+    const times = { clientTtlMs: TTL_MS }
     return {
+      ...times,
       replica: this.id,
       name: this.name,
       namespace: 'simulated',

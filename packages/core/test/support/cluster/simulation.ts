@@ -173,18 +173,9 @@ export class Simulation implements ReplicaWatcher {
       case 'lose':
         return this.#lose(act.replica, act.forMs)
       case 'change':
-        return this.#callers.begin(act.client, act.changes, act.pauseMs)
+        return this.#callers.begin(act, act.changes)
       case 'connect':
-        return this.browsers.dial(
-          {
-            client: act.client,
-            leavesAfterMs: act.leavesAfterMs,
-            at: undefined,
-            isOpen: false,
-            connection: '',
-          },
-          act.replica,
-        )
+        return this.browsers.open(act.client, act.replica, act.leavesAfterMs)
     }
   }
 
