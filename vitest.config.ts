@@ -13,6 +13,8 @@ const conditions = [
 /** Tests against real brokers run by themselves, one file at a time, for the brokers that are named. */
 const brokers = process.env['ASBRU_TEST_BROKERS']
 const chosen = chosenGroups(brokers)
+/** Relays in clusters are tested only when asked for: they hold once replicas share their clients. */
+const clusters = process.env['ASBRU_CLUSTER_TESTS']
 const others = testGroups.filter((name) => !chosen.includes(name))
 /** What is tested with any broker. */
 const ofBrokers = ['brokers/test/!(kubernetes).test.ts', 'examples/test/compose.broker.test.ts']
@@ -22,7 +24,11 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: brokers
-      ? ['**/*.broker.test.ts', 'brokers/test/**/*.test.ts']
+      ? [
+          '**/*.broker.test.ts',
+          'brokers/test/**/*.test.ts',
+          ...(clusters ? ['**/*.cluster.test.ts'] : []),
+        ]
       : [
           'packages/*/test/**/*.test.ts',
           'examples/test/**/*.test.ts',
@@ -31,11 +37,11 @@ export default defineConfig({
         ],
     exclude: [
       ...configDefaults.exclude,
-      ...(brokers ? [] : ['**/*.broker.test.ts']),
+      ...(brokers ? [] : ['**/*.broker.test.ts', '**/*.cluster.test.ts']),
       ...(brokerNames.every((name) => others.includes(name)) ? ofBrokers : []),
       ...others.flatMap((name) => [
         `packages/driver-${name}/**/*.broker.test.ts`,
-        `**/${name}.broker.test.ts`,
+        `**/${name}.{broker,cluster}.test.ts`,
         `brokers/test/${name}.test.ts`,
       ]),
     ],

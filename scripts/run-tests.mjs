@@ -4,7 +4,7 @@
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { choiceLine, chosenGroups } from './test-groups.mjs'
+import { choiceLine, chosenGroups, clusterLine } from './test-groups.mjs'
 import { provideTestNeeds } from './test-needs.mjs'
 import { run } from './run.mjs'
 
@@ -33,7 +33,10 @@ export async function runTests(args) {
     total.failed += counts.failed
     total.skipped += counts.skipped
   }
-  if (args.length === 0) console.log(choiceLine(chosen))
+  if (args.length === 0) {
+    console.log(choiceLine(chosen))
+    console.log(clusterLine(process.env.ASBRU_CLUSTER_TESTS))
+  }
   return total
 }
 

@@ -36,3 +36,15 @@ export function choiceLine(chosen) {
   const tested = `Tested against real brokers: ${chosen.join(', ') || 'none'}.`
   return left.length === 0 ? tested : `${tested} Left out on purpose: ${left.join(', ')}.`
 }
+
+/**
+ * What to say of clusters of relays, which are tested when `ASBRU_CLUSTER_TESTS` is set.
+ *
+ * @param {string | undefined} length
+ * @returns {string}
+ */
+export function clusterLine(length) {
+  return length === undefined || length === ''
+    ? 'Clusters of relays were not tested: ASBRU_CLUSTER_TESTS=short or =full does.'
+    : `Clusters of relays were tested: ${length}.`
+}

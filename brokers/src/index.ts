@@ -1,5 +1,6 @@
 export type { Broker, BrokerName, BrokerOptions } from './broker.ts'
 export { brokerNames } from './broker.ts'
+export { reservePort } from './ports.ts'
 export { startBroker } from './start-broker.ts'
 export { selectedBrokers } from './selected-brokers.ts'
 export { startProxy, type TcpProxy } from './tcp-proxy.ts'

@@ -2,7 +2,7 @@ import { globSync } from 'node:fs'
 import { basename } from 'node:path'
 import { brokerNames } from '@asbru/brokers'
 import { expect, test } from 'vitest'
-import { choiceLine, chosenGroups, testGroups } from '../test-groups.mjs'
+import { choiceLine, chosenGroups, clusterLine, testGroups } from '../test-groups.mjs'
 
 test.each([undefined, '', 'all', 'nats,all'])('%j chooses all groups', (text) => {
   expect(chosenGroups(text)).toEqual(testGroups)
@@ -22,6 +22,8 @@ test('what is left out is said', () => {
   expect(choiceLine(testGroups)).toBe(`Tested against real brokers: ${testGroups.join(', ')}.`)
   expect(choiceLine([])).toContain(`none. Left out on purpose: ${testGroups.join(', ')}.`)
   expect(choiceLine(['nats'])).toMatch(/: nats\. Left out on purpose: redis, /)
+  expect(clusterLine(undefined)).toContain('were not tested')
+  expect(clusterLine('full')).toBe('Clusters of relays were tested: full.')
 })
 
 test('every broker, and every driver with tests against one, is in a group', () => {

@@ -27,12 +27,19 @@ export interface KafkaOptions {
    * @default {}
    */
   properties?: Readonly<Record<string, string>>
+  /**
+   * Ports of proxies through which clients come: each gets a listener of its own, the port `behind-0` and
+   * so on, that Kafka says is at the proxy.
+   *
+   * @default []
+   */
+  proxies?: readonly number[]
 }
 
 /** Apache Kafka as one node that is broker and controller (KRaft), on the machine's JDK. */
 export async function kafkaRecipe(
   { dir, reservePort }: Site,
-  { version = '4.4.0', sessionTimeoutMs = 2000, properties = {} }: KafkaOptions,
+  { version = '4.4.0', sessionTimeoutMs = 2000, properties = {}, proxies = [] }: KafkaOptions,
 ): Promise<Recipe> {
   const java = findProgram('java')
   if (java === undefined) throw new Error('it needs Docker, or a JDK of 17 or newer, and Maven')
@@ -41,6 +48,9 @@ export async function kafkaRecipe(
   // Clients may be asked for a password, readiness not: it has a listener of its own.
   const local = await reservePort()
   const controller = await reservePort()
+  const behind: Behind[] = []
+  for (const [i, proxy] of proxies.entries())
+    behind.push({ listener: `BEHIND${i}`, port: await reservePort(), proxy })
   const config = join(dir, 'server.properties')
   const settings = {
     'process.roles': 'broker,controller',
@@ -52,8 +62,17 @@ export async function kafkaRecipe(
       `CLIENT://127.0.0.1:${port}`,
       `LOCAL://127.0.0.1:${local}`,
       `CONTROLLER://127.0.0.1:${controller}`,
+      ...behind.map((each) => `${each.listener}://127.0.0.1:${each.port}`),
     ].join(),
-    'listener.security.protocol.map': 'CLIENT:PLAINTEXT,LOCAL:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'advertised.listeners': [
+      `CLIENT://127.0.0.1:${port}`,
+      `LOCAL://127.0.0.1:${local}`,
+      ...behind.map((each) => `${each.listener}://127.0.0.1:${each.proxy}`),
+    ].join(),
+    'listener.security.protocol.map': ['CLIENT', 'LOCAL', 'CONTROLLER']
+      .concat(behind.map(({ listener }) => listener))
+      .map((listener) => `${listener}:PLAINTEXT`)
+      .join(),
     'log.dirs': join(dir, 'data'),
     'broker.session.timeout.ms': `${sessionTimeoutMs}`,
     'broker.heartbeat.interval.ms': `${Math.max(100, Math.floor(sessionTimeoutMs / 4))}`,
@@ -69,9 +88,17 @@ export async function kafkaRecipe(
     version,
     url: `127.0.0.1:${port}`,
     port,
+    ports: Object.fromEntries(behind.map((each, i) => [`behind-${i}`, each.port])),
     processes: [{ name: 'kafka', command: [java, ...run('kafka.Kafka', config)] }],
     ready: async () => (await listens(port)) && coordinates(local),
   }
+}
+
+/** A listener for clients that come through a proxy. */
+interface Behind {
+  readonly listener: string
+  readonly port: number
+  readonly proxy: number
 }
 
 /** One node has no replicas, and two cores are soon taken by the defaults. */

@@ -1,0 +1,4 @@
+import { describeCluster } from './describe-cluster.ts'
+import { kafka } from './modes/kafka.ts'
+
+describeCluster(kafka)
