@@ -84,6 +84,13 @@ export const MUTATIONS: readonly Mutation[] = [
     seed: 0,
   },
   {
+    rule: 'a hole is asked of the sender of the missing numbers',
+    file: REPLICATION,
+    text: 'if (seen.size > 0 && this.isFresh(from)) this.wantSnapshot(from)',
+    without: 'if (seen.size > 0 && this.isFresh(from)) this.wantSnapshot()',
+    seed: 349,
+  },
+  {
     rule: 'an acknowledged number has no hole below it',
     file: REPLICATION,
     text: 'while (seen.delete(top + 1)) top++',
@@ -104,6 +111,13 @@ export const MUTATIONS: readonly Mutation[] = [
       this.sync = undefined`,
     without: '',
     seed: 0,
+  },
+  {
+    rule: 'a replica out of touch for the life of tombstones drops its registry',
+    file: REPLICATION,
+    text: 'if (this.n <= 3 || away <= STALE) return',
+    without: 'if (away > 0) return',
+    seed: 184,
   },
   {
     rule: 'it announces nothing until it has a snapshot',
@@ -132,6 +146,14 @@ export const MUTATIONS: readonly Mutation[] = [
     text: 'const ages = { made: now - record.made, goneAt: now - record.goneAt }',
     without: 'const ages = { made: 0, goneAt: 0 }',
     seed: 88,
+  },
+  {
+    rule: 'a client with a generated id is answered once its own message came back',
+    file: STORE,
+    text: 'if (!call.back || !this.inTouch() || !call.delivered) return false',
+    without:
+      "if (call.kind === 'make') return true\n    if (!call.back || !this.inTouch() || !call.delivered) return false",
+    seed: 109,
   },
   {
     rule: 'an id is claimed before its topics are told',

@@ -14,6 +14,9 @@ import type { Timeline } from './timeline.ts'
 /** What a simulated cluster needs of the store of each replica. */
 export type ClusterStore = Omit<ClientStore, 'isShared' | 'topics' | 'count' | 'close'>
 
+/** How long a broker takes to subscribe, at most. */
+const SUBSCRIBE_MS = 30
+
 type GivenKind = 'timer' | 'message' | 'call'
 
 /** What a replica's store tells that a schedule looks at. */
@@ -138,6 +141,7 @@ export class SimulatedReplica {
         this.#expired.delete(record.id)
         if (this.#world.timeline.now - expired > DORMANT_MS * 0.9) watcher.forgot(this, record.id)
         this.view.set(record.id, record)
+        this.#deliverSoon(change.added)
         watcher.viewChanged(this, record.id, change)
       },
       removed: ({ id }, reason) => {
@@ -155,9 +159,18 @@ export class SimulatedReplica {
     }
   }
 
+  /** The host asks its broker for the topics of all clients that it is told of. */
+  #deliverSoon(topics: readonly string[]): void {
+    this.#world.timeline.after(SUBSCRIBE_MS, () =>
+      this.give('message', () => {
+        for (const topic of topics) this.delivered.add(topic)
+      }),
+    )
+  }
+
   #deliver(topics: readonly string[]): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    this.#world.timeline.after(this.#world.random.between(0.5, 30), () =>
+    this.#world.timeline.after(this.#world.random.between(0.5, SUBSCRIBE_MS), () =>
       this.give('message', () => {
         for (const topic of topics) this.delivered.add(topic)
         resolve()
