@@ -36,6 +36,12 @@ export type { NodeRequest, NodeResponse } from './http/node-sinks.ts'
 export { problemResponse, wireCode } from './http/problem.ts'
 export type { CloseReason, TopicErrorCode } from './events/info-messages.ts'
 export { type Logger, maskId, silentLogger } from './logger.ts'
+export { replicatedClientStore } from './cluster/replicated-client-store.ts'
+export type {
+  ArchivedClient,
+  ClientArchive,
+  ReplicatedClientStoreOptions,
+} from './cluster/settings.ts'
 export { memoryClientStore } from './clients/memory-client-store.ts'
 export type { JsonValue, PublishData, PublishItem, PublishOptions } from './broker/message.ts'
 export type { EventNaming } from './events/naming.ts'

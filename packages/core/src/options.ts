@@ -8,6 +8,7 @@ import { StreamerError } from './errors.ts'
 import { type CorsOptions, checkCors } from './http/cors.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import { memoryClientStore } from './clients/memory-client-store.ts'
+import { replicatedClientStore } from './cluster/replicated-client-store.ts'
 import type { EventNaming } from './events/naming.ts'
 import { topicPatternOf } from './topic.ts'
 
@@ -27,7 +28,7 @@ export function chosenResponse(verdict: unknown): { response?: Response } {
 export interface StreamerOptions {
   /** Speaks to the broker. */
   driver: Driver
-  /** Keeps the clients. @default in memory */
+  /** Keeps the clients. @default in memory, and on all replicas where the driver reaches others */
   store?: ClientStore
   /** Keeps deployments apart that share a broker: 1 to 64 of `[A-Za-z0-9_-]`. @default 'asbru' */
   namespace?: string
@@ -145,18 +146,21 @@ export function resolveOptions(options: StreamerOptions): ResolvedOptions {
   if (typeof options?.driver?.open !== 'function') {
     throw invalid('driver', 'is not a driver, such as memoryDriver()')
   }
-  const { clientTtlMs, keepaliveMs, clock, maxQueueBytes, ...chosen } = {
+  const { clientTtlMs, keepaliveMs, clock, maxQueueBytes, beatMs, ...chosen } = {
     ...defaults,
     ...given(options),
   }
   const resolved: ResolvedOptions = {
-    store: memoryClientStore(),
+    store: chosen.driver.capabilities.shared
+      ? replicatedClientStore({ beatMs })
+      : memoryClientStore(),
     maxPayloadBytes: Math.min(MEBIBYTE, maxQueueBytes),
     overlapMs: chosen.driver.capabilities.overlapMs ?? OVERLAP_MS,
     windowMs: Math.min(clientTtlMs + 2 * keepaliveMs, MAX_TIMER_MS),
     ...chosen,
     clientTtlMs,
     keepaliveMs,
+    beatMs,
     clock,
     maxQueueBytes,
     defaultTopics: chosen.defaultTopics.map(topicPatternOf),

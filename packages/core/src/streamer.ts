@@ -333,8 +333,8 @@ export class Streamer {
   }
 
   #storeHost(): ClientStoreHost {
-    const { clock, logger, namespace, random, maxConnectionsPerClient, driver, name } =
-      this.#options
+    const { clock, logger, namespace, random, driver, name } = this.#options
+    const { maxConnectionsPerClient, clientTtlMs } = this.#options
     return {
       replica: this.replica,
       name: name ?? this.replica,
@@ -343,6 +343,7 @@ export class Streamer {
       logger,
       random,
       maxConnectionsPerClient,
+      clientTtlMs,
       ...this.#storeListener,
       evict: (clientId, connectionId, reason) =>
         this.#connections.evict(clientId, connectionId, reason),

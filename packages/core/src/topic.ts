@@ -29,6 +29,11 @@ export function topicPatternOf(topic: unknown): string {
   return checked(topic, 'topic or pattern', patternFaultOf)
 }
 
+/** Whether `topic` may be subscribed to. */
+export function isTopicPattern(topic: string): boolean {
+  return patternFaultOf(topic) === undefined
+}
+
 /** Whether a subscription has wildcards. */
 export function isPattern(topic: string): boolean {
   return topic.includes('*')

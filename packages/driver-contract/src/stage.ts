@@ -6,6 +6,8 @@ import { wantedOnly } from './wanted.ts'
 
 const DEFAULT_PATIENCE_MS = 10_000
 const DEFAULT_SETTLING_ROUNDS = 3
+/** A start waits for some beats, so a case beats fast. */
+const BEAT_MS = 50
 
 /** An open driver and all that it handed over. */
 export interface OpenDriver {
@@ -63,7 +65,7 @@ export class Stage {
   /** A Streamer on a driver of its own. */
   async streamer(options: Omit<StreamerOptions, 'driver'> = {}): Promise<Streamer> {
     const driver = await this.#create()
-    const streamer = new Streamer({ drainMs: 0, ...options, driver })
+    const streamer = new Streamer({ drainMs: 0, beatMs: BEAT_MS, ...options, driver })
     this.#ends.push(() => streamer.close())
     await streamer.start()
     return streamer

@@ -60,7 +60,7 @@ export class BrokerSubscriptions {
 
   /** Resolves once every topic that is wanted now is established, or was refused. */
   async settled(): Promise<void> {
-    await Promise.allSettled([...this.#topics.values()].map(({ ready }) => ready))
+    await Promise.allSettled([...this.#topics.values()].flatMap(({ ready }) => ready ?? []))
   }
 
   /** Wants it once less. */

@@ -73,6 +73,8 @@ export interface ClientStoreHost {
   readonly logger: Logger
   /** 0 to 1. */
   readonly random: () => number
+  /** How long a client lives without a connection, if it was not made otherwise, in milliseconds. */
+  readonly clientTtlMs: number
   /** Open connections of one client on all replicas, at most. */
   readonly maxConnectionsPerClient: number
   /** Told of every change, wherever it was made, before the call that made it resolves. */

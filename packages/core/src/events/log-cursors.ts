@@ -209,7 +209,7 @@ export class LogCursors implements Cursors {
       else low = middle + 1
     }
     const spot = (entries.entry(low)?.vector ?? this.#vector)[index]
-    const isThere = spot !== undefined && spot.offset >= offset && spot.offset <= offset
+    const isThere = spot !== undefined && !(spot.offset > offset) && !(spot.offset < offset)
     return isThere && checkIn(spot) !== NO_CHECK ? spot : undefined
   }
 }

@@ -111,8 +111,8 @@ class Replay {
   #next(): Frame | undefined {
     const { window, naming, connection } = this.#options
     const entry = window.entry(++this.#sequence)!
-    let item: WindowItem | undefined = entry.item!
-    if (this.#vector !== undefined) item = this.#bySeveralLogs(entry, this.#vector)
+    const vector = this.#vector
+    const item = vector === undefined ? entry.item : this.#bySeveralLogs(entry, vector)
     return item && frameFor(item, entry.sequence, this.#audience, connection.envelope, naming)
   }
 
