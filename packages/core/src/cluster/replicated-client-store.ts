@@ -93,10 +93,10 @@ class ReplicatedClientStore implements ClientStore {
   ): Promise<ClientRecord | undefined> {
     const { changes, registry } = this.#ready()
     if ((await this.find(id)) === undefined) return undefined
-    const { topics } = registry.recordOf(registry.get(id)!)
-    const on = new Map([...subscribe].filter(([topic]) => !topics.has(topic)))
-    const off = unsubscribe.filter((topic) => topics.has(topic))
-    if (on.size + off.length > 0) await changes.make({ kind: 'topics', id, on, off })
+    // Also what holds here already: it may not hold elsewhere, or not any more.
+    if (subscribe.size + unsubscribe.length > 0) {
+      await changes.make({ kind: 'topics', id, on: subscribe, off: unsubscribe })
+    }
     return registry.isLive(id) ? this.#kept(id) : undefined
   }
 

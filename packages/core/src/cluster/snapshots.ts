@@ -180,7 +180,7 @@ export class Snapshots {
   }
 
   #learn({ buckets, parts }: Running, last: SnapshotPart): void {
-    const { registry, peers, announce } = this.#options
+    const { registry, peers, channel, announce } = this.#options
     const isDropped = this.isStale && !last.isStale && last.whole > this.#awayMs
     if (isDropped) {
       this.#wholeAt = peers.mono - last.whole
@@ -190,7 +190,11 @@ export class Snapshots {
       for (const { fragments } of parts.values())
         for (const fragment of fragments) registry.merge(fragment, { isLate: true })
     }
-    for (const id of registry.held) {
+    // Others may list connections that ended here while nothing was announced.
+    const listed = [...parts.values()].flatMap(({ fragments }) =>
+      fragments.filter((fragment) => isListed(fragment, channel.self.from)).map(({ id }) => id),
+    )
+    for (const id of new Set([...registry.held, ...listed])) {
       const entry = registry.get(id)
       if (entry !== undefined && exists(entry)) announce(id)
       else if (isDropped) registry.endAll(id)
@@ -217,6 +221,11 @@ export class Snapshots {
     this.isStale = false
     this.#tried = new Set()
   }
+}
+
+/** Whether it says that a replica holds connections. */
+function isListed({ holders }: Fragment, self: string): boolean {
+  return holders.some(([replica, , connections]) => replica === self && connections.length > 0)
 }
 
 /** As a number that JSON has. */

@@ -126,9 +126,8 @@ export class SimulatedReplica {
 
   #host(): ClientStoreHost {
     const { broker, random, watcher } = this.#world
-    const times = { clientTtlMs: TTL_MS }
     return {
-      ...times,
+      clientTtlMs: TTL_MS,
       replica: this.id,
       name: this.name,
       namespace: 'simulated',
