@@ -79,8 +79,9 @@ class ReplicatedClientStore implements ClientStore {
     const { registry, asks, peers } = this.#ready()
     const entry = registry.get(id)
     if (registry.isLive(id)) return registry.recordOf(entry!)
-    if (entry !== undefined && entry.gone !== '' && !exists(entry)) return undefined
+    // Who was removed may have been made anew meanwhile.
     if (!peers.isInTouch) throw notReady()
+    if (entry !== undefined && entry.gone !== '' && !exists(entry)) return undefined
     const answer = await asks.ask(id)
     if (answer === 'unsure') throw notReady()
     return registry.isLive(id) ? registry.recordOf(registry.get(id)!) : undefined

@@ -91,8 +91,9 @@ export class Callers {
     const { timeline, history, replicas } = this.#simulation
     change.end = timeline.now
     change.outcome = 'answered'
-    if (isMaking(change) && !history.lastSeen.has(change.client)) {
-      history.lastSeen.set(change.client, change.issuedAt)
+    if (isMaking(change)) {
+      const last = history.lastSeen.get(change.client) ?? 0
+      history.lastSeen.set(change.client, Math.max(last, change.issuedAt))
     }
     for (const replica of replicas.values()) history.noteHolder(replica, change.client)
     this.#checkHolds(change)
