@@ -13,7 +13,7 @@ const conditions = [
 /** Tests against real brokers run by themselves, one file at a time, for the brokers that are named. */
 const brokers = process.env['ASBRU_TEST_BROKERS']
 const chosen = chosenGroups(brokers)
-/** Relays in clusters are tested only when asked for: they hold once replicas share their clients. */
+/** Relays in clusters are tested only when asked for: that takes long. */
 const clusters = process.env['ASBRU_CLUSTER_TESTS']
 const others = testGroups.filter((name) => !chosen.includes(name))
 /** What is tested with any broker. */
