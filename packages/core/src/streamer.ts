@@ -1,6 +1,7 @@
 import { BrokerSubscriptions } from './broker/broker-subscriptions.ts'
 import type { Client } from './clients/client.ts'
 import type { ClientQuery, ClientStoreHost, Page } from './clients/client-store.ts'
+import { storeHost } from './clients/store-host.ts'
 import { Clients, type NewClientOptions, type SubscriptionsChange } from './clients/clients.ts'
 import type { Connection } from './connections/connection.ts'
 import { Connections } from './connections/connections.ts'
@@ -94,7 +95,16 @@ export class Streamer {
       onControl: (message) => resolved.store.receive(message),
       onStatus: (status) => this.#driverSaid(status),
     })
-    this.#host = this.#storeHost()
+    this.#host = storeHost({
+      replica: this.replica,
+      options: resolved,
+      broker: this.#broker,
+      connections: this.#connections,
+      window: this.#window,
+      cursors: this.#cursors,
+      relay: this.#relay,
+      onExpire: (record) => this.#tell('onExpire', { client: this.#clients.handle(record) }),
+    })
     this.#endpoint = new EventEndpoint({
       options: resolved,
       replica: this.replica,
@@ -330,45 +340,6 @@ export class Streamer {
           'the places of so many logs do not fit into a cursor: clients resume on their own replica alone',
         ),
     })
-  }
-
-  #storeHost(): ClientStoreHost {
-    const { clock, logger, namespace, random, driver, name } = this.#options
-    const { maxConnectionsPerClient, clientTtlMs } = this.#options
-    return {
-      replica: this.replica,
-      name: name ?? this.replica,
-      namespace,
-      clock,
-      logger,
-      random,
-      maxConnectionsPerClient,
-      clientTtlMs,
-      ...this.#storeListener,
-      evict: (clientId, connectionId, reason) =>
-        this.#connections.evict(clientId, connectionId, reason),
-      sequence: () => this.#window.head,
-      delivers: async (topics) => (await this.#broker.hold(topics))(),
-      tell: (payload, to) => driver.publish({ topic: controlTopic(namespace, to), payload }),
-      beatCame: (replica, number) => this.#cursors.beat(replica, number, this.#window.head),
-      holeSeen: () => {
-        if (driver.capabilities.positions) return
-        this.#relay.status({ type: 'gap', reason: 'messages-dropped' })
-      },
-    }
-  }
-
-  readonly #storeListener: Pick<ClientStoreHost, 'changed' | 'removed'> = {
-    changed: (record, change) => {
-      for (const topic of change.added) this.#broker.retain(topic)
-      this.#connections.topicsChanged(record, change)
-      for (const topic of change.removed) this.#broker.release(topic)
-    },
-    removed: (record, reason) => {
-      this.#connections.clientRemoved(record.id, reason)
-      for (const topic of record.topics.keys()) this.#broker.release(topic)
-      if (reason === 'expired') this.#tell('onExpire', { client: this.#clients.handle(record) })
-    },
   }
 
   #driverSaid(status: DriverStatus): void {

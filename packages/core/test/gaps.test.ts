@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest'
+import { sealed } from '../src/events/cursor.ts'
 import { ClientConnection } from './support/client-connection.ts'
 import { ManualClock } from './support/manual-clock.ts'
 import { scriptedDriver, textMessage } from './support/scripted-driver.ts'
@@ -14,7 +15,7 @@ const failed = (topic: string): unknown =>
   })
 
 test.each([
-  ['1.nobody.0.5', 'replica-started'],
+  [sealed('1.nobody.0.5'), 'replica-started'],
   ['2.of-a-later-version', 'cursor-unknown'],
   ['nonsense', 'cursor-unknown'],
   ['1.x', 'cursor-unknown'],

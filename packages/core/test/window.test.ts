@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { sealed } from '../src/events/cursor.ts'
 import { Gap, RelayEvent, TopicError } from '../src/events/event.ts'
 import { FlowCursors } from '../src/events/flow-cursors.ts'
 import { type Audience, Window, type WindowOptions } from '../src/events/window.ts'
@@ -75,23 +76,23 @@ describe('the bounds of a window', () => {
 describe('the cursors of a window', () => {
   test('stand for as many entries as it had received', () => {
     const { window } = newWindow()
-    expect(window.cursorAt(window.head)).toBe('1.epoch.0.0')
-    expect(addEvent(window, 'a').cursor).toBe('1.epoch.0.1')
-    expect(window.place('1.epoch.0.1')).toEqual({ start: { sequence: 1 } })
+    expect(window.cursorAt(window.head)).toBe(sealed('1.epoch.0.0'))
+    expect(addEvent(window, 'a').cursor).toBe(sealed('1.epoch.0.1'))
+    expect(window.place(sealed('1.epoch.0.1'))).toEqual({ start: { sequence: 1 } })
   })
 
   test('are unknown from another epoch and from the future', () => {
     const { window } = newWindow()
     addEvent(window, 'a')
     const now = { sequence: 1 }
-    expect(window.place('1.other.0.1')).toEqual({ start: now, gap: 'replica-started' })
-    expect(window.place('1.epoch.0.2')).toEqual({ start: now, gap: 'cursor-unknown' })
+    expect(window.place(sealed('1.other.0.1'))).toEqual({ start: now, gap: 'replica-started' })
+    expect(window.place(sealed('1.epoch.0.2'))).toEqual({ start: now, gap: 'cursor-unknown' })
   })
 
   test('stay known when their entries are dropped: what is lost is another question', () => {
     const { window } = newWindow({ maxBytes: 1 })
     for (let i = 0; i < 10; i++) addEvent(window, 'a')
-    expect(window.place('1.epoch.0.1')).toEqual({ start: { sequence: 1 } })
+    expect(window.place(sealed('1.epoch.0.1'))).toEqual({ start: { sequence: 1 } })
   })
 })
 

@@ -22,6 +22,7 @@ export class Channel {
   #keptBytes = 0
   readonly #lost = new Set<number>()
   #n = 0
+  #told: Promise<void> = Promise.resolve()
 
   constructor(host: ClientStoreHost, codec: ControlCodec) {
     this.#host = host
@@ -44,9 +45,9 @@ export class Channel {
   /** Tells all replicas, this one included, and returns the number of the message. */
   publish(body: WithoutNumber<Numbered>): number {
     const n = ++this.#n
-    const bytes = this.#codec.encode({ ...body, n, ...this.self } as Numbered & Sender)
+    const bytes = this.#codec.encode({ ...body, n, ...this.self })
     this.#keep(n, bytes)
-    this.#hand(bytes).catch(() => this.#lost.add(n))
+    this.#told = this.#hand(bytes).catch(() => void this.#lost.add(n))
     return n
   }
 
@@ -72,10 +73,14 @@ export class Channel {
     })
   }
 
+  /** Resolves once the broker has what was published last, or refused it. */
+  told(): Promise<void> {
+    return this.#told
+  }
+
   /** Behind what is under way, since a broker in this process hands it over at once. */
-  async #hand(bytes: Buffer, to?: string): Promise<void> {
-    await null
-    await this.#host.tell(bytes, to)
+  #hand(bytes: Buffer, to?: string): Promise<void> {
+    return Promise.resolve().then(() => this.#host.tell(bytes, to))
   }
 
   #keep(n: number, bytes: Buffer): void {

@@ -182,12 +182,13 @@ export class ControlCodec {
 
 const SIGNATURE_BYTES = 32
 
+const topic: Check = (value) => typeof value === 'string' && isTopicPattern(value)
+
 function checkOf(stamps: Stamps): Check {
   const replica = text(MAX_ID_LENGTH)
   const stamp: Check = (value) => stamps.isSound(value)
   const says = listOf(tupleOf(count, (value) => value === EXISTS || stamps.isSound(value)))
   const numbers = listOf(tupleOf(replica, count))
-  const topic: Check = (value) => typeof value === 'string' && isTopicPattern(value)
   const id: Check = (value) => text(MAX_ID_LENGTH)(value) && value !== ''
   const fragment = shapeOf({
     id,

@@ -15,6 +15,8 @@ import { Stamps } from './stamps.ts'
 
 /** After so many beats in which a part of the digest differed, it is asked for. */
 const DIFFERING_BEATS = 3
+/** How long the broker may take for the last message. */
+const FAREWELL_MS = 1_000
 /** A digest that stays the same is left out of beats after so many. */
 const DIGEST_BEATS = 5
 
@@ -112,12 +114,16 @@ export class Replica {
     return new Promise((resolve) => (this.#onSynced = resolve))
   }
 
-  /** Tells the others that it leaves. */
-  end(): void {
+  /** Tells the others that it leaves; resolves once the broker has that, or is not waited for any longer. */
+  async end(): Promise<void> {
     this.#isOver = true
     this.#cancelBeat?.()
     this.#channel.publish({ kind: 'bye' })
     this.changes.end(new StreamerError('CLOSING', 'This replica is closing: ask another one.'))
+    const late = new Promise<void>((resolve) => {
+      this.#host.clock.after(FAREWELL_MS, resolve)
+    })
+    await Promise.race([this.#channel.told(), late])
   }
 
   /** After a gap of the driver, one hole of each other replica is no further news. */

@@ -167,7 +167,7 @@ class ReplicatedClientStore implements ClientStore {
 
   async close(): Promise<void> {
     this.#cancelTouch?.()
-    this.#replica?.end()
+    await this.#replica?.end()
     await this.#options.archive?.close()
   }
 

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import type { GapReason } from '../driver.ts'
 import type { WindowItem } from './event.ts'
 
@@ -5,6 +6,22 @@ import type { WindowItem } from './event.ts'
 const OPAQUE = /^[A-Za-z0-9_.:~-]{1,512}$/
 /** The longest text of a cursor. */
 export const MAX_CURSOR_LENGTH = 512
+
+const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+const SEAL_LENGTH = 3
+
+/** Ends the text of a cursor with a check, so that one that was cut is not taken for another. */
+export function sealed(text: string): string {
+  const sum = crc32(text)
+  return `${text}.${DIGITS[sum & 63]!}${DIGITS[(sum >> 6) & 63]!}`
+}
+
+/** The text before the check, or `undefined` if that is not right. */
+export function unsealed(text: string): string | undefined {
+  if (!isEchoable(text)) return undefined
+  const inner = text.slice(0, -SEAL_LENGTH)
+  return sealed(inner) === text ? inner : undefined
+}
 
 /** Whether a cursor from outside is safe to send back. */
 export function isEchoable(text: string): boolean {

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { Cursors, Entries, Placed } from './cursor.ts'
+import { type Cursors, type Entries, type Placed, sealed, unsealed } from './cursor.ts'
 
 /** Version, start of the replica, beat, sequence. */
 const FORM = /^1\.([A-Za-z0-9-]{1,64})\.([0-9a-z]{1,9})\.([0-9a-z]{1,9})$/
@@ -54,14 +54,14 @@ export class FlowCursors implements Cursors {
     const beat = this.#named()
     if (this.#last.sequence !== sequence || this.#last.beat !== beat) {
       // All clients that are made at one place share its text.
-      const text = `1.${this.#start}.${beat.toString(36)}.${sequence.toString(36)}`
+      const text = sealed(`1.${this.#start}.${beat.toString(36)}.${sequence.toString(36)}`)
       this.#last = { sequence, beat, text }
     }
     return this.#last.text
   }
 
   place(text: string, { head }: Entries): Placed {
-    const [, start, beat, own] = FORM.exec(text) ?? []
+    const [, start, beat, own] = FORM.exec(unsealed(text) ?? '') ?? []
     if (start === undefined) return { start: { sequence: head }, gap: 'cursor-unknown' }
     if (start === this.#start) {
       const sequence = parseInt(own!, 36)

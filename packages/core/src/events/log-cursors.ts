@@ -4,12 +4,13 @@ import type { Position } from '../driver.ts'
 import {
   type Cursors,
   type Entries,
-  isEchoable,
   isWithin,
   MAX_CURSOR_LENGTH,
   type Placed,
+  sealed,
   type Spot,
   type Start,
+  unsealed,
   type Vector,
 } from './cursor.ts'
 import type { FlowCursors } from './flow-cursors.ts'
@@ -87,7 +88,7 @@ export class LogCursors implements Cursors {
   /** The text of any vector, or `undefined` where it is too long for one. */
   textOf(vector: Vector): string | undefined {
     const parts = [...this.#byName.values()].map((index) => vector[index]?.text)
-    const text = VERSION + parts.filter((part) => part !== undefined).join('~')
+    const text = sealed(VERSION + parts.filter((part) => part !== undefined).join('~'))
     if (text.length <= MAX_CURSOR_LENGTH) return text
     if (!this.#isTooMany) this.#options.onTooMany(parts.length)
     this.#isTooMany = true
@@ -142,9 +143,10 @@ export class LogCursors implements Cursors {
   }
 
   #parse(text: string): Map<string, Spot> | undefined {
-    if (!text.startsWith(VERSION) || !isEchoable(text)) return undefined
+    const inner = unsealed(text)
+    if (inner?.startsWith(VERSION) !== true) return undefined
     const spots = new Map<string, Spot>()
-    for (const part of text.slice(VERSION.length).split('~')) {
+    for (const part of inner.slice(VERSION.length).split('~')) {
       const [, key, check, digits] = PART.exec(part) ?? []
       if (key === undefined || spots.has(key)) return undefined
       spots.set(key, spotAt(key, check!, offsetOf(digits!)))
@@ -226,8 +228,8 @@ interface Log {
 function movedNothing(sequence: number, entries: Entries): boolean {
   const entry = entries.entry(sequence)
   if (entry?.item?.kind !== 'gap') return false
-  const before = entries.entry(sequence - 1)
-  return before === undefined || before.vector === entry.vector
+  const other = entries.entry(sequence - 1)
+  return other === undefined || other.vector === entry.vector
 }
 
 function before(offset: number | bigint): number | bigint {
