@@ -68,7 +68,9 @@ describe('a cursor that no replica ever gave', () => {
   test('of another replica is a gap that says so', async () => {
     const { streamer, url } = await serveStreamer()
     const { id } = await streamer.newClient({ topics: ['a'] })
-    const response = await fetch(url(id), { headers: { 'last-event-id': sealed('1.elsewhere.0.7') } })
+    const response = await fetch(url(id), {
+      headers: { 'last-event-id': sealed('1.elsewhere.0.7') },
+    })
     const [first, gap] = await new StreamReader(response).take(2)
     expect(first!.id).toBe(sealed('1.elsewhere.0.7'))
     expect(infoOf(gap!)).toEqual({ gap: { reason: 'replica-started' } })
