@@ -10,7 +10,7 @@ import { until } from '../support/until.ts'
 const SECRET = 'of somebody else'
 
 /** Whatever `Last-Event-ID` says, a client gets what is its own, and is told when something may be missing. */
-export const cursors: Scenario = (_mode, broker) => {
+export const cursors: Scenario = (mode, broker) => {
   test(
     'a forged, truncated or foreign cursor gives a gap, never an error or the events of others',
     {
@@ -18,15 +18,14 @@ export const cursors: Scenario = (_mode, broker) => {
     },
     async () => {
       const cluster = await startCluster(broker())
-      const [cursor, foreign] = [
-        await cursorOf(cluster, broker()),
-        await cursorOf(await startCluster(broker()), broker()),
-      ]
+      const cursor = await cursorOf(cluster, broker())
+      // Where the broker keeps a log, another cluster on it reads the same one, and its cursors are places there.
+      const foreign = mode.hasLog ? [] : [await cursorOf(await startCluster(broker()), broker())]
       const other = `t${randomUUID()}`
       await newClient(cluster.api, [other])
       await broker().publisher.publish(other, SECRET)
       const id = await newClient(cluster.api, [`t${randomUUID()}`])
-      for (const forged of [...forgeries(cursor), ...(cursor === foreign ? [] : [foreign])]) {
+      for (const forged of [...forgeries(cursor), ...foreign]) {
         for (const replica of cluster.replicas) {
           const got: string[] = []
           const client = new SseClient(
