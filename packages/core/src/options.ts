@@ -64,6 +64,16 @@ export interface StreamerOptions {
   /** How often replicas let each other hear of them, in milliseconds. @default 1_000 */
   beatMs?: number
   /**
+   * A change of a client that not all replicas have noted by then is refused with `CHANGE_TIMEOUT`, in milliseconds. It
+   * still travels. @default 5_000
+   */
+  changeTimeoutMs?: number
+  /**
+   * Shared by all replicas, who sign with it what they tell each other: for brokers on which others may publish. For the
+   * default `store` only. @default not signed
+   */
+  controlSecret?: string
+  /**
    * With brokers that keep no log: how much of what another replica has had a client is given again when it comes from
    * there, in milliseconds, since replicas receive messages at different times. @default what the driver needs, or 2_000
    */
@@ -99,9 +109,12 @@ export interface StreamerOptions {
 }
 
 /** All options, with their defaults filled in. */
-export type ResolvedOptions = Required<Omit<StreamerOptions, HookName | 'cors' | 'name'>> & {
+export type ResolvedOptions = Required<Omit<StreamerOptions, HookName | OptionalName | 'cors'>> & {
   cors: Required<CorsOptions>
-} & Pick<StreamerOptions, HookName | 'name'>
+} & Pick<StreamerOptions, HookName | OptionalName>
+
+/** Options that may be left out and have no default. */
+type OptionalName = 'name' | 'controlSecret'
 
 type HookName =
   | 'authorizeConnection'
@@ -128,6 +141,7 @@ const defaults = {
   maxQueueBytes: MEBIBYTE,
   windowBytes: 64 * MEBIBYTE,
   beatMs: 1_000,
+  changeTimeoutMs: 5_000,
   keepaliveMs: 15_000,
   retryMs: 2_000,
   lingerMs: 10_000,
@@ -146,13 +160,16 @@ export function resolveOptions(options: StreamerOptions): ResolvedOptions {
   if (typeof options?.driver?.open !== 'function') {
     throw invalid('driver', 'is not a driver, such as memoryDriver()')
   }
-  const { clientTtlMs, keepaliveMs, clock, maxQueueBytes, beatMs, ...chosen } = {
-    ...defaults,
-    ...given(options),
-  }
+  const all = { ...defaults, ...given(options) }
+  const { clientTtlMs, keepaliveMs, clock, maxQueueBytes, beatMs, changeTimeoutMs, ...chosen } = all
+  const { controlSecret } = chosen
   const resolved: ResolvedOptions = {
     store: chosen.driver.capabilities.shared
-      ? replicatedClientStore({ beatMs })
+      ? replicatedClientStore({
+          beatMs,
+          changeTimeoutMs,
+          ...(controlSecret !== undefined && { controlSecret }),
+        })
       : memoryClientStore(),
     maxPayloadBytes: Math.min(MEBIBYTE, maxQueueBytes),
     overlapMs: chosen.driver.capabilities.overlapMs ?? OVERLAP_MS,
@@ -161,6 +178,7 @@ export function resolveOptions(options: StreamerOptions): ResolvedOptions {
     clientTtlMs,
     keepaliveMs,
     beatMs,
+    changeTimeoutMs,
     clock,
     maxQueueBytes,
     defaultTopics: chosen.defaultTopics.map(topicPatternOf),
@@ -176,7 +194,9 @@ function check(options: ResolvedOptions): void {
   }
   milliseconds('keepaliveMs', options.keepaliveMs, 100)
   milliseconds('beatMs', options.beatMs, 10)
+  milliseconds('changeTimeoutMs', options.changeTimeoutMs, 1)
   milliseconds('overlapMs', options.overlapMs)
+  if (options.controlSecret === '') throw invalid('controlSecret', 'is empty')
   if (options.name !== undefined && !/^[A-Za-z0-9_-]{1,64}$/.test(options.name)) {
     throw invalid('name', 'is not 1 to 64 of [A-Za-z0-9_-]')
   }

@@ -11,7 +11,11 @@ import { redis } from './drivers/redis.ts'
 
 /** All drivers that configuration can name. A further one needs its line here, and nothing else. */
 const drivers: Readonly<Record<string, DriverEntry>> = {
-  memory: { keys: {}, create: () => memoryDriver() },
+  memory: {
+    keys: {},
+    create: () => memoryDriver(),
+    oneProcess: 'the driver memory reaches one process only',
+  },
   kafka,
   nats,
   rabbitmq,
@@ -37,6 +41,11 @@ export function driverSchema(): z.ZodType<DriverConfig> {
 /** What `driver` holds once it is checked. */
 export interface DriverConfig extends Readonly<Record<string, unknown>> {
   readonly name: string
+}
+
+/** Why several workers of one relay cannot share clients by the driver, if they cannot. */
+export function whyOneProcess({ name }: DriverConfig): string | undefined {
+  return drivers[name]!.oneProcess
 }
 
 /** Makes the driver that the configuration names. */

@@ -35,8 +35,8 @@ export function internalApp({ streamer, logger, apiToken }: InternalAppOptions):
 
   app.get('/healthz', (c) => c.json({ ok: true }))
   app.get('/readyz', async (c) => {
-    const { driver, closing } = await streamer.status()
-    const ready = driver.state === 'connected' && !closing
+    const { driver, closing, ready: isInTouch } = await streamer.status()
+    const ready = driver.state === 'connected' && isInTouch && !closing
     return c.json({ ready, driver, closing }, ready ? 200 : 503)
   })
 

@@ -33,7 +33,17 @@ type Metric = readonly [name: string, help: string, read: (status: StreamerStatu
 
 const gauges: readonly Metric[] = [
   ['asbru_connections', 'Open connections.', ({ connections }) => connections],
-  ['asbru_clients', 'Clients, connected or not.', ({ clients }) => clients],
+  ['asbru_clients', 'Clients of all replicas, connected or not.', ({ clients }) => clients],
+  [
+    'asbru_ready',
+    'Whether it knows all clients, and any of them may come to it: 1 or 0.',
+    ({ ready }) => Number(ready),
+  ],
+  [
+    'asbru_replicas',
+    'Replicas that share the clients and are heard, this one included.',
+    ({ replicas }) => replicas.filter(({ isFresh }) => isFresh).length,
+  ],
   [
     'asbru_broker_subscriptions',
     'Topics and patterns that are subscribed to at the broker.',

@@ -12,10 +12,15 @@ import { answerNotFound } from './problem.ts'
 /** Where the driver kubernetes takes posts; its package is loaded only by those who name it. */
 const SEND_PATH = '/api/json/v1/send'
 
+/** URLs of the event stream and of the HTTP API. */
+export interface Listening {
+  readonly events: string
+  readonly api: string
+}
+
 /** A relay that serves. */
 export interface Relay {
-  /** Where it serves the event stream and the HTTP API. */
-  readonly listening: { readonly events: string; readonly api: string }
+  readonly listening: Listening
   /** Ends all connections over `drainMs` while it still answers, and then the listeners. */
   close(): Promise<void>
 }
@@ -34,6 +39,7 @@ export async function startRelay(config: Config, logger: Logger): Promise<Relay>
     apiToken,
     driver: driverConfig,
     logLevel: _,
+    workers: __,
     ...options
   } = config
   let boundPort = internalPort

@@ -36,8 +36,8 @@ function valueAt(config: Config, path: string): unknown {
 }
 
 describe('precedence', () => {
-  /** Without those that take one value only. */
-  const keys = configKeys.filter(({ path }) => !/^(driver|anonymous$)/.test(path))
+  /** Without those that take one value only, or with this driver. */
+  const keys = configKeys.filter(({ path }) => !/^(driver|anonymous$|workers$)/.test(path))
 
   test('a flag goes before a variable, that before YAML, and that before the default, for every key', () => {
     const anyKey = fc.constantFrom(...keys)
@@ -195,6 +195,20 @@ describe('faults', () => {
     expect(faultOf(sources)).toContain(message)
   })
 
+  test.each([
+    ['memory', 'workers: is more than 1, but the driver memory reaches one process only'],
+    ['kubernetes', 'workers: is more than 1, but the driver kubernetes posts to the port'],
+  ])('several workers cannot share clients by the driver %s', (driver, message) => {
+    expect(faultOf({ flags: { workers: '2', driver } })).toContain(message)
+    expect(load({ flags: { workers: '1', driver } }).config.workers).toBe(1)
+  })
+
+  test('the name of several workers leaves room for their number', () => {
+    const flags = { driver: 'nats', name: 'x'.repeat(61) }
+    expect(faultOf({ flags: { ...flags, workers: '2' } })).toContain('name: is longer than 60')
+    expect(load({ flags }).config.name).toHaveLength(61)
+  })
+
   test('all faults are told at once, each with the place where it was set', () => {
     const lines = faultOf({ yaml: 'retryMs: soon', flags: { port: 'x' } }).split('\n')
     expect(lines).toHaveLength(2)
@@ -251,7 +265,7 @@ describe('environment', () => {
 
 describe('masks', () => {
   test('secrets and credentials in URLs are not shown', () => {
-    const { config } = load({ flags: { apiToken: 'hunter2' } })
+    const { config } = load({ flags: { apiToken: 'hunter2', controlSecret: 'hunter2' } })
     const shown = maskedYaml({
       ...config,
       driver: {

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { StreamerError, type StreamerOptions, topicPatternOf } from '@asbru/core'
 import { z } from 'zod'
-import { type DriverConfig, driverSchema } from '../drivers.ts'
+import { type DriverConfig, driverSchema, whyOneProcess } from '../drivers.ts'
 import { isLoopback } from '../loopback.ts'
 
 /** How the relay is set up: the options of a Streamer that make sense for it, and those of its listeners. */
@@ -17,6 +17,8 @@ export interface Config
   internalPort: number
   /** What the internal listener asks for as a bearer token. */
   apiToken?: string
+  /** How many processes serve; more than one share both listeners. */
+  workers: number
   driver: DriverConfig
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
 }
@@ -42,15 +44,25 @@ type RelayOption =
   | 'maxConnectionsPerClient'
   | 'maxQueueBytes'
   | 'windowBytes'
+  | 'beatMs'
+  | 'changeTimeoutMs'
   | 'keepaliveMs'
   | 'retryMs'
   | 'lingerMs'
   | 'drainMs'
 
 /** Options whose default depends on others, or that have none. */
-type DerivedOption = 'maxConnections' | 'maxPayloadBytes' | 'windowMs'
+type DerivedOption =
+  | 'name'
+  | 'controlSecret'
+  | 'maxConnections'
+  | 'maxPayloadBytes'
+  | 'windowMs'
+  | 'overlapMs'
 
 const MEBIBYTE = 1024 * 1024
+const MAX_WORKERS = 999
+const MAX_NAME_OF_WORKERS = 60
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 const port = z.int().min(0).max(65_535)
@@ -79,6 +91,10 @@ const shape = {
       'Bearer token of the internal listener. Compulsory when internalHost is not loopback.',
     )
     .meta({ secret: true, defaultText: 'none' }),
+  workers: count
+    .max(MAX_WORKERS)
+    .default(1)
+    .describe('Processes that serve, each a replica; more than one share both listeners.'),
   driver: driverSchema()
     .default({ name: 'memory' })
     .describe('Speaks to the broker. A word is short for a mapping with that name.')
@@ -88,6 +104,20 @@ const shape = {
     .regex(/^[A-Za-z0-9_-]{1,64}$/, 'is not 1 to 64 of [A-Za-z0-9_-]')
     .default('asbru')
     .describe('Keeps deployments apart that share a broker.'),
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, 'is not 1 to 64 of [A-Za-z0-9_-]')
+    .exactOptional()
+    .describe(
+      'Name of this replica, such as that of its pod. One that starts under it replaces it.',
+    )
+    .meta({ defaultText: 'none' }),
+  controlSecret: z
+    .string()
+    .min(1, 'is empty')
+    .exactOptional()
+    .describe('Shared by all replicas, who sign with it what they tell each other.')
+    .meta({ secret: true, defaultText: 'not signed' }),
   clientTtlMs: ms.default(60_000).describe('How long a client lives without a connection.'),
   defaultTopics: topics.default([]).describe('Topics that every new client has.'),
   anonymous: z
@@ -140,6 +170,15 @@ const shape = {
     .describe('How long messages are kept for clients that come back.')
     .meta({ defaultText: 'clientTtlMs + 2 * keepaliveMs' }),
   windowBytes: count.default(64 * MEBIBYTE).describe('Bound on what is kept for them.'),
+  beatMs: ms.min(10).default(1_000).describe('How often replicas let each other hear of them.'),
+  changeTimeoutMs: ms
+    .min(1)
+    .default(5_000)
+    .describe('A change that not all replicas have noted by then is refused.'),
+  overlapMs: ms
+    .exactOptional()
+    .describe('How much is repeated to who comes from another replica, if the broker has no log.')
+    .meta({ defaultText: 'what the driver needs' }),
   keepaliveMs: ms
     .min(100)
     .default(15_000)
@@ -166,6 +205,13 @@ const schema = z.strictObject(shape).superRefine((config, context) => {
   }
   if (config.apiToken === undefined && !isLoopback(config.internalHost)) {
     fault(['apiToken'], 'is needed, since internalHost is not loopback')
+  }
+  const oneProcess = whyOneProcess(config.driver)
+  if (config.workers > 1 && oneProcess !== undefined) {
+    fault(['workers'], `is more than 1, but ${oneProcess}`)
+  }
+  if (config.workers > 1 && (config.name?.length ?? 0) > MAX_NAME_OF_WORKERS) {
+    fault(['name'], `is longer than ${MAX_NAME_OF_WORKERS}, to which workers add their number`)
   }
   if ((config.maxPayloadBytes ?? 0) > config.maxQueueBytes) {
     fault(['maxPayloadBytes'], 'is more than maxQueueBytes')

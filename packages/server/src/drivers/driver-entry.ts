@@ -10,6 +10,8 @@ export interface DriverEntry {
     keys: Readonly<Record<string, unknown>>,
     listener: InternalListener,
   ) => Driver | Promise<Driver>
+  /** Why several processes that share the listeners cannot use it. @default they can */
+  readonly oneProcess?: string
 }
 
 /** Where the relay serves what other relays may want of it. */

@@ -54,6 +54,7 @@ type Keys = z.infer<typeof schema>
 /** `@asbru/driver-kubernetes`: no broker, relays post to each other. */
 export const kubernetes: DriverEntry = {
   keys: shape,
+  oneProcess: 'the driver kubernetes posts to the port that they would share',
   async create(keys, { internalHost, internalPort, boundPort }) {
     const { addressOf, kubernetesDriver } = await import('@asbru/driver-kubernetes')
     const checked = schema.parse(keys)

@@ -37,6 +37,12 @@ const outages: Readonly<Record<string, string>> = {
   'gcp-pubsub': 'nothing is lost within an hour',
 }
 
+/** Without positions that all replicas read alike, a replica that takes over repeats a little. */
+function resumeElsewhere({ shared, positions }: Driver['capabilities']): string {
+  if (!shared) return 'none: one process'
+  return positions ? 'exact' : 'at least once'
+}
+
 /** The README with the table as it should be. */
 export function readmeWithTable(readme: string): string {
   const [before, rest = ''] = readme.split(BEGIN)
@@ -53,6 +59,7 @@ function table(): string {
       patterns ? 'yes' : 'no',
       headers ? 'yes' : 'no',
       orders[ordering],
+      resumeElsewhere(capabilities),
       outage,
     ]
   })
@@ -62,6 +69,7 @@ function table(): string {
     'patterns',
     'event name and id',
     'order kept',
+    'resume on another replica',
     'after an outage of the broker',
   ]
   return aligned([head, ...rows])
