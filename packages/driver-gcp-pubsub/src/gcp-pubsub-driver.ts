@@ -4,6 +4,9 @@ import { incoming } from './message.ts'
 import { Session } from './session.ts'
 import { isNotFound, isPassing } from './status-code.ts'
 
+/** Pub/Sub may give a message to one replica seconds later than to another. */
+const OVERLAP_MS = 10_000
+
 /** What a {@link gcpPubsubDriver} may be told. */
 export type GcpPubsubDriverOptions = PubsubSource & {
   /**
@@ -68,6 +71,7 @@ export function gcpPubsubDriver(options: GcpPubsubDriverOptions = {}): Driver {
       patterns: true,
       headers: true,
       positions: false,
+      overlapMs: OVERLAP_MS,
       ordering: 'publisher',
       shared: true,
     },

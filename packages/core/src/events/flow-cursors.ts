@@ -4,6 +4,8 @@ import { type Cursors, type Entries, type Placed, sealed, unsealed } from './cur
 /** Version, start of the replica, beat, sequence. */
 const FORM = /^1\.([A-Za-z0-9-]{1,64})\.([0-9a-z]{1,9})\.([0-9a-z]{1,9})$/
 const START_LENGTH = 12
+/** So many beats have to come back first; then the overlap is as long as the replica is old, until it is whole. */
+const YOUNG_BEATS = 2
 
 /** What {@link FlowCursors} work with. */
 export interface FlowCursorsOptions {
@@ -95,7 +97,8 @@ export class FlowCursors implements Cursors {
 
   #named(): number {
     const last = this.#beats.get(this.#start)?.at(-1)?.number ?? 0
-    return Math.max(0, last - this.#options.overlapBeats)
+    const { overlapBeats } = this.#options
+    return last <= Math.min(overlapBeats, YOUNG_BEATS) ? 0 : Math.max(1, last - overlapBeats)
   }
 }
 
