@@ -1,6 +1,7 @@
 import { type Logger, problemResponse, type Streamer, StreamerError } from '@asbru/core'
 import { api } from '@asbru/hono'
 import { Hono } from 'hono'
+import type { Registry } from 'prom-client'
 import packageJson from '../package.json' with { type: 'json' }
 import { refuseForeignPages, requireToken } from './access.ts'
 import { metricsOf } from './metrics.ts'
@@ -11,10 +12,17 @@ export interface InternalAppOptions {
   readonly logger: Logger
   /** Asked for on every path but those of health. @default none: only loopback is let in */
   readonly apiToken?: string | undefined
+  /** What renders metrics for Prometheus. @default only those of this process */
+  readonly renderMetrics?: ((metrics: Registry) => () => Promise<string>) | undefined
 }
 
 /** What the internal listener serves: the HTTP API, its description, metrics and health. */
-export function internalApp({ streamer, logger, apiToken }: InternalAppOptions): Hono {
+export function internalApp({
+  streamer,
+  logger,
+  apiToken,
+  renderMetrics = (metrics) => () => metrics.metrics(),
+}: InternalAppOptions): Hono {
   const app = new Hono()
   const v1 = api(streamer)
   if (apiToken !== undefined) {
@@ -24,6 +32,7 @@ export function internalApp({ streamer, logger, apiToken }: InternalAppOptions):
     })
   }
   const metrics = metricsOf(streamer)
+  const render = renderMetrics(metrics)
   app.onError((error) => {
     if (!(error instanceof StreamerError))
       logger.error({ err: error }, 'could not answer a request')
@@ -42,7 +51,7 @@ export function internalApp({ streamer, logger, apiToken }: InternalAppOptions):
 
   app.use(apiToken === undefined ? refuseForeignPages : requireToken(apiToken))
   app.get('/metrics', async (c) =>
-    c.body(await metrics.metrics(), 200, { 'content-type': metrics.contentType }),
+    c.body(await render(), 200, { 'content-type': metrics.contentType }),
   )
   app.get('/openapi.json', (c) =>
     c.json(

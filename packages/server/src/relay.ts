@@ -5,7 +5,7 @@ import { getRequestListener } from '@hono/node-server'
 import { tokenCheck } from './access.ts'
 import type { Config } from './config/schema.ts'
 import { createDriver } from './drivers.ts'
-import { internalApp } from './internal-app.ts'
+import { internalApp, type InternalAppOptions } from './internal-app.ts'
 import { closeServer, listen } from './listening.ts'
 import { answerNotFound } from './problem.ts'
 
@@ -26,11 +26,15 @@ export interface Relay {
 }
 
 /**
- * Starts a relay: connects to the broker, then opens both listeners.
+ * Starts a relay: connects to the broker, then opens both listeners. One of several workers says how metrics are rendered.
  * @throws {StreamerError} `BROKER_UNAVAILABLE`
  * @throws {Fault} if a port is taken
  */
-export async function startRelay(config: Config, logger: Logger): Promise<Relay> {
+export async function startRelay(
+  config: Config,
+  logger: Logger,
+  renderMetrics?: InternalAppOptions['renderMetrics'],
+): Promise<Relay> {
   const {
     host,
     port,
@@ -57,7 +61,7 @@ export async function startRelay(config: Config, logger: Logger): Promise<Relay>
     onDisconnect: ({ clientId, connection }) =>
       logger.debug({ client: maskId(clientId), connection: connection.id }, 'disconnected'),
   })
-  const app = internalApp({ streamer, logger, apiToken })
+  const app = internalApp({ streamer, logger, apiToken, renderMetrics })
   const internal = internalServer(app.fetch, peersOf(driver), apiToken)
   const external = publicServer(streamer)
   const close = async (): Promise<void> => {

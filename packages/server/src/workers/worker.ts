@@ -1,5 +1,7 @@
 import cluster from 'node:cluster'
+import type { Registry } from 'prom-client'
 import type { Listening } from '../relay.ts'
+import { sharedMetrics } from './shared-metrics.ts'
 
 /** Names the worker, and says that the process is one. */
 export const WORKER_VARIABLE = 'ASBRU_WORKER'
@@ -22,6 +24,8 @@ export interface Worker {
   readonly stopped: Promise<NodeJS.Signals>
   /** Says that it serves. */
   serves(listening: Listening): void
+  /** Lets the other workers have its numbers, and returns what renders those of all for Prometheus. */
+  share(metrics: Registry): () => Promise<string>
   /** Lets go of the process that started it, so that it can end. */
   leave(): void
 }
@@ -40,6 +44,7 @@ export function thisWorker(): Worker | undefined {
     name,
     stopped,
     serves: (listening) => worker.send({ listening } satisfies WorkerServes),
+    share: (metrics) => sharedMetrics(metrics, worker, name),
     leave: () => worker.disconnect(),
   }
 }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '@asbru/core'
 import { Fault } from '../fault.ts'
 import type { Listening } from '../relay.ts'
+import { type MetricsMessage, metricsOfAll } from './shared-metrics.ts'
 import { type StopWorker, WORKER_VARIABLE, type WorkerServes } from './worker.ts'
 
 /** The first restart waits so long, and each further one twice as long as the one before. */
@@ -32,6 +33,7 @@ interface End {
 export class Workers {
   readonly #options: WorkersOptions
   readonly #running = new Set<Worker>()
+  readonly #serving = new Set<Worker>()
   readonly #kept: Promise<void>[] = []
   readonly #stopping = new AbortController()
 
@@ -40,11 +42,13 @@ export class Workers {
   }
 
   /**
-   * Starts one, then the others, so that what is wrong is said once; resolves when all serve, with where.
+   * Starts one, then the others, so that what is wrong is said once; resolves with where they serve once all do, or once
+   * all are to stop.
    * @throws {Fault} if one ends before
    */
   async start(): Promise<Listening> {
     const listening = await this.#first(1)
+    if (this.#stopping.signal.aborted) return listening
     const others = Array.from({ length: this.#options.count - 1 }, (_, i) => this.#first(i + 2))
     await Promise.all(others)
     return listening
@@ -96,22 +100,35 @@ export class Workers {
   /** Runs one worker to its end. */
   #run(name: string, onServing: (listening: Listening) => void): Promise<End> {
     const worker = cluster.fork({ [WORKER_VARIABLE]: name })
+    const { logger } = this.#options
+    const known = { worker: name, pid: worker.process.pid }
+    logger.debug(known, 'a worker starts')
     this.#running.add(worker)
     let since: number | undefined
-    worker.on('message', ({ listening }: WorkerServes) => {
+    worker.on('message', ({ listening, wantMetrics }: Partial<WorkerServes> & MetricsMessage) => {
+      if (wantMetrics !== undefined) void this.#giveMetrics(worker, wantMetrics)
       if (listening === undefined) return
+      this.#serving.add(worker)
       since = performance.now()
-      this.#options.logger.info({ worker: name, pid: worker.process.pid }, 'a worker serves')
+      logger.info(known, 'a worker serves')
       onServing(listening)
     })
     // It may end while it is told something.
-    worker.on('error', (err) => this.#options.logger.warn({ err, worker: name }, 'lost a worker'))
+    worker.on('error', (err) => logger.warn({ ...known, err }, 'a worker could not be told'))
     return new Promise((resolve) => {
       worker.once('exit', (code: number | null, signal: string | null) => {
         this.#running.delete(worker)
+        this.#serving.delete(worker)
         const servedMs = since === undefined ? undefined : performance.now() - since
         resolve({ code, signal, servedMs })
       })
     })
+  }
+
+  /** Whichever worker is asked for metrics has those of all. */
+  async #giveMetrics(asker: Worker, number: number): Promise<void> {
+    const serving = [...this.#serving].filter((worker) => worker.isConnected())
+    const metrics = { number, of: await metricsOfAll(serving) }
+    if (asker.isConnected()) asker.send({ metrics } satisfies MetricsMessage)
   }
 }

@@ -32,6 +32,24 @@ test(
   },
 )
 
+test('any worker has the metrics of all', { timeout }, async () => {
+  const relay = await serveByWorkers()
+  await listenOften(relay)
+  for (let i = 0; i < WORKERS; i += 1) {
+    const text = await (
+      await fetch(`${relay.internal}/metrics`, { headers: { connection: 'close' } })
+    ).text()
+    const connections = text.matchAll(/^asbru_connections\{worker="(relay-\d)"\} (\d+)$/gm)
+    const counts = new Map([...connections].map(([, worker, count]) => [worker, Number(count)]))
+    expect(new Set(counts.keys())).toEqual(new Set(['relay-1', 'relay-2']))
+    expect([...counts.values()].reduce((sum, count) => sum + count, 0)).toBe(CLIENTS)
+    expect(text.match(/^asbru_replicas\{worker="relay-\d"\} 2$/gm)).toHaveLength(WORKERS)
+    expect(text.match(/^nodejs_heap_size_total_bytes\{worker="relay-\d"\} /gm)).toHaveLength(
+      WORKERS,
+    )
+  }
+})
+
 test(
   'a worker that is killed is replaced, and its clients go on without a loss',
   { timeout },
