@@ -15,9 +15,16 @@ import { maskId } from '../logger.ts'
 import { MAX_MESSAGE_BYTES } from './control-message.ts'
 import { type ClientEntry, exists, type Fragment, topicsOf } from './record.ts'
 import { Replica } from './replica.ts'
-import { type ArchivedClient, type ReplicatedClientStoreOptions, settingsOf } from './settings.ts'
+import {
+  type ArchivedClient,
+  type ClientArchive,
+  type ReplicatedClientStoreOptions,
+  settingsOf,
+} from './settings.ts'
 
 const DEFAULT_LIMIT = 100
+/** Between attempts to read what is kept. */
+const LOAD_RETRY_MS = 500
 /** What one client may take of a message, in bytes. */
 const MAX_CLIENT_BYTES = MAX_MESSAGE_BYTES / 2
 
@@ -36,6 +43,7 @@ class ReplicatedClientStore implements ClientStore {
   #replica: Replica | undefined
   #opening: Promise<void> | undefined
   #cancelTouch: (() => void) | undefined
+  #isClosed = false
 
   constructor(options: ReplicatedClientStoreOptions) {
     this.#options = options
@@ -166,6 +174,7 @@ class ReplicatedClientStore implements ClientStore {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#cancelTouch?.()
     await this.#replica?.end()
     await this.#options.archive?.close()
@@ -184,20 +193,35 @@ class ReplicatedClientStore implements ClientStore {
   /** Begins with what is kept where it outlives all replicas. */
   async #load(): Promise<void> {
     const { archive } = this.#options
-    const { registry } = this.#started()
     if (archive === undefined) return
-    try {
-      for await (const client of archive.load()) {
-        const fragment: Fragment = { ...client, made: 0, goneAt: 0, holders: [] }
-        registry.merge(fragment, { isLate: false })
+    for (;;) {
+      try {
+        await this.#loadFrom(archive)
+        return
+      } catch (error) {
+        if (this.#isClosed) return
+        this.#host!.logger.error(
+          { err: error },
+          'could not read the clients that are kept; trying again',
+        )
+        // Without them this replica would say of many that they do not exist.
+        await new Promise<void>((resolve) => {
+          this.#host!.clock.after(LOAD_RETRY_MS, resolve)
+        })
       }
-    } catch (error) {
-      this.#host!.logger.error({ err: error }, 'could not read the clients that are kept')
+    }
+  }
+
+  async #loadFrom(archive: ClientArchive): Promise<void> {
+    const { registry } = this.#started()
+    for await (const client of archive.load()) {
+      const fragment: Fragment = { ...client, made: 0, goneAt: 0, holders: [] }
+      registry.merge(fragment, { isLate: false })
     }
   }
 
   /** Keeps connected clients from expiring where they are kept. */
-  #touch(archive: NonNullable<ReplicatedClientStoreOptions['archive']>): void {
+  #touch(archive: ClientArchive): void {
     const { clock, clientTtlMs, logger } = this.#host!
     const touch = (): void => {
       this.#cancelTouch = clock.after(clientTtlMs / 3, touch)
@@ -222,7 +246,12 @@ class ReplicatedClientStore implements ClientStore {
       set,
       topics: [...topics].map(([topic, { stamp, isOn }]) => [topic, stamp, isOn]),
     }
-    await archive.save(kept, 2 * Math.max(set.ttlMs, this.#host!.clientTtlMs))
+    try {
+      await archive.save(kept, 2 * Math.max(set.ttlMs, this.#host!.clientTtlMs))
+    } catch (cause) {
+      const text = `The change of client ${maskId(id)} holds, but could not be kept where it outlives all replicas. Try again.`
+      throw new StreamerError('CHANGE_TIMEOUT', text, { cause })
+    }
   }
 
   async #kept(id: string): Promise<ClientRecord> {

@@ -1,0 +1,1 @@
+export { redisClientStore, type RedisClientStoreOptions } from './redis-client-store.ts'
