@@ -31,6 +31,8 @@ interface Call extends Change {
   /** Why it did not take somewhere. */
   verdict: Verdict | undefined
   isBack: boolean
+  /** Whether the broker delivers its topics to this replica. */
+  isDelivered: boolean
 }
 
 /** What it stands on. */
@@ -68,9 +70,11 @@ export class Changes {
         stamp: '',
         verdict: undefined,
         isBack: false,
+        isDelivered: (change.on?.size ?? 0) === 0,
       }
       this.#calls.add(call)
       this.#issue(call)
+      if (!call.isDelivered) void this.#deliver(call)
       this.work()
     })
   }
@@ -132,9 +136,22 @@ export class Changes {
     call.reject(error)
   }
 
-  #isHeld({ n, isBack }: Call): boolean {
+  /** A topic that the broker refuses lets the call run out of time. */
+  async #deliver(call: Call): Promise<void> {
+    const topics = [...(call.on?.keys() ?? [])]
+    try {
+      await this.#options.host.delivers(topics)
+    } catch (error) {
+      this.#options.host.logger.warn({ err: error, topics }, 'a topic could not be subscribed to')
+      return
+    }
+    call.isDelivered = true
+    this.work()
+  }
+
+  #isHeld({ n, isBack, isDelivered }: Call): boolean {
     const { peers } = this.#options
-    if (!isBack || !peers.isInTouch) return false
+    if (!isBack || !isDelivered || !peers.isInTouch) return false
     return peers.fresh().every((replica) => peers.get(replica)!.acknowledged >= n)
   }
 

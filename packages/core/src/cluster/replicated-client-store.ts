@@ -247,7 +247,9 @@ class ReplicatedClientStore implements ClientStore {
       topics: [...topics].map(([topic, { stamp, isOn }]) => [topic, stamp, isOn]),
     }
     try {
-      await archive.save(kept, 2 * Math.max(set.ttlMs, this.#host!.clientTtlMs))
+      const { tombstoneMs } = this.#started().settings
+      const livesMs = 2 * Math.max(set.ttlMs, this.#host!.clientTtlMs)
+      await archive.save(kept, exists(entry) ? livesMs : Math.max(livesMs, tombstoneMs))
     } catch (cause) {
       const text = `The change of client ${maskId(id)} holds, but could not be kept where it outlives all replicas. Try again.`
       throw new StreamerError('CHANGE_TIMEOUT', text, { cause })
