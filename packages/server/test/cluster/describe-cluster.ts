@@ -12,19 +12,10 @@ import { REPLICAS } from './support/cluster.ts'
 import type { BrokerUnderTest, ClusterMode } from './support/cluster-mode.ts'
 import { lengthOf } from './support/length.ts'
 
-const scenarios = [
-  anywhere,
-  kills,
-  rollout,
-  outage,
-  partition,
-  expiry,
-  stall,
-  restartWithoutBroker,
-  cursors,
-]
+const scenarios = [anywhere, kills, rollout, partition, expiry, stall, cursors]
+const ofBrokers = [outage, restartWithoutBroker]
 
-/** Declares all that must hold for several relays over one broker. */
+/** Declares all that must hold for several relays over one broker, or without one. */
 export function describeCluster(mode: ClusterMode): void {
   describe(`three relays over ${mode.name}`, () => {
     let broker: BrokerUnderTest
@@ -32,6 +23,7 @@ export function describeCluster(mode: ClusterMode): void {
       broker = await mode.start(REPLICAS)
     }, 180_000)
     afterAll(() => broker.stop())
-    for (const scenario of scenarios) scenario(mode, () => broker, lengthOf(mode))
+    for (const scenario of mode.isBrokerless ? scenarios : [...scenarios, ...ofBrokers])
+      scenario(mode, () => broker, lengthOf(mode))
   })
 }

@@ -12,13 +12,14 @@ async function started(replicas: number): Promise<BrokerUnderTest> {
   const broker = await startBroker('kafka', { proxies: proxies.map(({ port }) => port) })
   for (const [i, target] of targets.entries()) target.port = broker.ports[`behind-${i}`]!
   const publisher = await kafkaPublisher(broker.url)
+  const doors = proxies.map((proxy) => ({
+    way: proxy,
+    args: ['--driver=kafka', `--driver.url=127.0.0.1:${proxy.port}`],
+  }))
   return {
     broker,
     publisher,
-    doors: proxies.map((proxy) => ({
-      proxy,
-      args: ['--driver=kafka', `--driver.url=127.0.0.1:${proxy.port}`],
-    })),
+    doorsFor: async () => doors,
     async stop() {
       await publisher.close()
       for (const proxy of proxies) await proxy.stop()

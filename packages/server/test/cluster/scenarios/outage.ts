@@ -24,10 +24,10 @@ export const outage: Scenario = (mode, broker, length) => {
       const changing = cluster.replicas.map(({ api }, i) =>
         ask('PUT', `${api}/clients/${other}/subscriptions/during.${i}`),
       )
-      await broker().broker.kill()
+      await broker().broker!.kill()
       await wait(length.outageMs)
       const changes = await Promise.all(changing)
-      await broker().broker.start()
+      await broker().broker!.start()
       await cluster.ready()
       const state = await converged(cluster)
       expect(Object.keys(state)).toHaveLength(length.clients + 1)

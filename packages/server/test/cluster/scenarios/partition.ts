@@ -18,18 +18,18 @@ export const partition: Scenario = (mode, broker, { partitionMs }) => {
     async () => {
       const cluster = await startCluster(broker())
       const [alone, ...rest] = cluster.replicas
-      const { proxy } = broker().doors[0]!
+      const { way } = cluster.doors[0]!
       const ids = await Promise.all(
         Array.from({ length: CLIENTS }, () => newClient(cluster.api, ['kept'])),
       )
       await converged(cluster)
-      proxy.cut()
+      way.cut()
       const over = wait(partitionMs)
       const changes = await Promise.all(
         ids.map((id, i) => changeOnBothSides(id, alone!, rest[i % rest.length]!, i % 4 < 2)),
       )
       await over
-      proxy.resume()
+      way.resume()
       await cluster.ready()
       const state = await converged(cluster)
       const refused = changes.filter(({ hasAlone }) => !hasAlone).length

@@ -22,7 +22,7 @@ export const restartWithoutBroker: Scenario = (mode, broker, { outageMs }) => {
       await page.listen(`${cluster.events}?id=${id}`, topic)
       await page.untilGot('its first message', (event) => event.startsWith('{"config"'))
       const holder = await replicaOf(id, cluster.replicas)
-      await broker().broker.kill()
+      await broker().broker!.kill()
       await holder.kill()
       const restarted = holder.start()
       const statuses = new Set<number>()
@@ -31,7 +31,7 @@ export const restartWithoutBroker: Scenario = (mode, broker, { outageMs }) => {
         for (const { events } of cluster.replicas) await note(`${events}?id=${id}`, statuses)
         await wait(100)
       }
-      await broker().broker.start()
+      await broker().broker!.start()
       await restarted
       await cluster.ready()
       for (const { events } of cluster.replicas) await note(`${events}?id=${id}`, statuses)

@@ -8,21 +8,25 @@ export interface ClusterMode {
   readonly hasLog: boolean
   /** Whether its scenarios run in full length unless told otherwise. */
   readonly inFull?: boolean
+  /** Whether relays reach each other without a broker, which then has no outage. */
+  readonly isBrokerless?: boolean
   /** Starts the broker, with as many ways to it as there are replicas. */
   start(replicas: number): Promise<BrokerUnderTest>
 }
 
 /** A broker for all scenarios of a mode. */
 export interface BrokerUnderTest {
-  readonly broker: Broker
-  readonly doors: readonly Door[]
+  /** Undefined where relays need none. */
+  readonly broker: Broker | undefined
   readonly publisher: PlainPublisher
+  /** The ways of the replicas of a new cluster, whose internal listeners are at these ports. */
+  doorsFor(apiPorts: readonly number[]): Promise<readonly Door[]>
   stop(): Promise<void>
 }
 
-/** The way of one replica to the broker. */
-interface Door {
-  readonly proxy: TcpProxy
+/** The way of one replica to the broker, or to the others. */
+export interface Door {
+  readonly way: Pick<TcpProxy, 'cut' | 'resume'>
   /** What `asbru serve` is told of the driver. */
   readonly args: readonly string[]
 }
@@ -51,10 +55,11 @@ export async function behindDoors({
   publisher,
 }: PlainBroker): Promise<BrokerUnderTest> {
   const proxies = await Promise.all(Array.from({ length: replicas }, () => startProxy(broker)))
+  const doors = proxies.map((proxy) => ({ way: proxy, args: argsFor(proxy.port) }))
   return {
     broker,
     publisher,
-    doors: proxies.map((proxy) => ({ proxy, args: argsFor(proxy.port) })),
+    doorsFor: async () => doors,
     async stop() {
       await publisher.close()
       for (const proxy of proxies) await proxy.stop()

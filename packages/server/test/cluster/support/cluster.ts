@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { startBalancer } from './balancer.ts'
-import type { BrokerUnderTest } from './cluster-mode.ts'
-import { Replica } from './replica.ts'
+import type { BrokerUnderTest, Door } from './cluster-mode.ts'
+import { Replica, reservePorts } from './replica.ts'
 import { until } from './until.ts'
 
 /** How many replicas a cluster of the tests has. */
@@ -10,6 +10,8 @@ export const REPLICAS = 3
 /** Relays over one broker behind balancers that know no stickiness; they end with the test. */
 export interface Cluster {
   readonly replicas: readonly Replica[]
+  /** The way of each. */
+  readonly doors: readonly Door[]
   /** Events of the next replica in turn. */
   readonly events: string
   /** HTTP API of the next replica in turn. */
@@ -20,13 +22,13 @@ export interface Cluster {
 
 /** Starts a cluster of its own namespace. */
 export async function startCluster(
-  { doors }: BrokerUnderTest,
+  broker: BrokerUnderTest,
   args: readonly string[] = [],
 ): Promise<Cluster> {
   const common = ['--namespace', `test-${randomUUID()}`, '--driver.start-timeout-ms', '0', ...args]
-  const replicas = await Promise.all(
-    doors.map((door) => Replica.reserved([...door.args, ...common])),
-  )
+  const ports = await Promise.all(Array.from({ length: REPLICAS }, reservePorts))
+  const doors = await broker.doorsFor(ports.map(({ api }) => api))
+  const replicas = doors.map((door, i) => new Replica(ports[i]!, [...door.args, ...common]))
   await Promise.all(replicas.map((replica) => replica.start()))
   // A client that is made here is not to be connected here as well.
   const [first, ...others] = replicas.map(({ eventsPort }) => eventsPort)
@@ -34,6 +36,7 @@ export async function startCluster(
   const api = await startBalancer(replicas.map(({ apiPort }) => apiPort))
   const cluster: Cluster = {
     replicas,
+    doors,
     events: `http://127.0.0.1:${events}/events`,
     api: `http://127.0.0.1:${api}/v1`,
     ready: () =>

@@ -1,6 +1,18 @@
 import { reservePort } from '@asbru/brokers'
 import { serve, type ServingAsbru } from '../../support/asbru.ts'
 
+/** Where a replica listens. */
+export interface ReplicaPorts {
+  readonly events: number
+  readonly api: number
+}
+
+/** Finds ports that nobody else takes. */
+export async function reservePorts(): Promise<ReplicaPorts> {
+  const [events, api] = [await reservePort(), await reservePort()]
+  return { events: events.port, api: api.port }
+}
+
 /** One relay process, under the same ports after each start. */
 export class Replica {
   readonly eventsPort: number
@@ -8,16 +20,11 @@ export class Replica {
   readonly #args: readonly string[]
   #serving: ServingAsbru | undefined
 
-  private constructor(eventsPort: number, apiPort: number, args: readonly string[]) {
-    this.eventsPort = eventsPort
-    this.apiPort = apiPort
+  /** It does not run yet. */
+  constructor({ events, api }: ReplicaPorts, args: readonly string[]) {
+    this.eventsPort = events
+    this.apiPort = api
     this.#args = args
-  }
-
-  /** Reserves its ports; it does not run yet. */
-  static async reserved(args: readonly string[]): Promise<Replica> {
-    const [events, api] = [await reservePort(), await reservePort()]
-    return new Replica(events.port, api.port, args)
   }
 
   /** Where its events are. */
