@@ -25,6 +25,8 @@ export class Acknowledgements {
   readonly #options: AcknowledgementsOptions
   /** Whom to tell soon. */
   readonly #due = new Set<string>()
+  /** Whom to tell once a topic is delivered. */
+  readonly #held = new Set<string>()
   /** What was applied of each replica when a topic was noted that is not delivered yet. */
   readonly #undelivered = new Set<ReadonlyMap<string, number>>()
   readonly #verdicts = new Map<
@@ -56,7 +58,11 @@ export class Acknowledgements {
     const applied = new Map([...numbers].map(([replica, { top }]) => [replica, top]))
     this.#undelivered.add(applied)
     const end = this.#options.peers.mono + this.#options.settings.changeTimeoutMs
-    const settle = (): void => void this.#undelivered.delete(applied)
+    const settle = (): void => {
+      this.#undelivered.delete(applied)
+      for (const replica of this.#held) this.tell(replica)
+      this.#held.clear()
+    }
     const ask = (): void => {
       host.delivers(topics).then(settle, () => {
         // Those who wait for it have given up by then.
@@ -96,14 +102,13 @@ export class Acknowledgements {
     this.#isGathering = true
     this.#options.host.clock.after(GATHER_MS, () => {
       this.#isGathering = false
-      // Those who are told too early are told again.
-      const isWaiting = this.#undelivered.size > 0
+      const { channel, numbers } = this.#options
       for (const replica of this.#due) {
-        const body = { kind: 'ack', top: this.of(replica), says: this.says(replica) } as const
-        this.#options.channel.send(body, replica)
+        const top = this.of(replica)
+        channel.send({ kind: 'ack', top, says: this.says(replica) }, replica)
+        if (top < (numbers.get(replica)?.top ?? 0)) this.#held.add(replica)
       }
-      if (isWaiting) this.#gather()
-      else this.#due.clear()
+      this.#due.clear()
     })
   }
 }

@@ -53,7 +53,7 @@ export class Channel {
 
   /** Tells one of them. What does not arrive is asked for again. */
   send(body: Exclude<ControlBody, Numbered>, to: string): void {
-    this.#tell(this.#codec.encode({ ...body, ...this.self }), to)
+    this.#tell(this.#codec.encode({ ...body, ...this.self }, to), to)
   }
 
   /** Tells one of them again what was told to all; returns whether all of it is still here. */

@@ -123,6 +123,7 @@ export type ControlMessage = Sender & ControlBody
 /** Writes and reads what replicas tell each other. */
 export class ControlCodec {
   readonly #namespace: string
+  readonly #replica: string
   readonly #secret: string | undefined
   readonly #check: Check
   readonly #wallTime: () => number
@@ -130,6 +131,8 @@ export class ControlCodec {
 
   constructor(options: {
     readonly namespace: string
+    /** The one that reads with it. */
+    readonly replica: string
     readonly secret: string | undefined
     readonly stamps: Stamps
     readonly wallTime: () => number
@@ -137,19 +140,24 @@ export class ControlCodec {
     readonly maxAgeMs: number
   }) {
     this.#namespace = options.namespace
+    this.#replica = options.replica
     this.#secret = options.secret
     this.#check = checkOf(options.stamps)
     this.#wallTime = options.wallTime
     this.#maxAgeMs = options.maxAgeMs
   }
 
-  encode(message: ControlMessage): Buffer {
-    const head = { v: VERSION, namespace: this.#namespace, time: Math.trunc(this.#wallTime()) }
+  /** Writes one for all replicas, or for one of them, which is named, so that no other takes it. */
+  encode(message: ControlMessage, to?: string): Buffer {
+    const head = { v: VERSION, namespace: this.#namespace, time: Math.trunc(this.#wallTime()), to }
     const body = Buffer.from(JSON.stringify({ ...head, ...message }))
     return this.#secret === undefined ? body : Buffer.concat([this.#sign(body), body])
   }
 
-  /** Reads one, or returns `undefined` for what is none of this version and namespace, or not signed as it should be. */
+  /**
+   * Reads one, or returns `undefined` for what is none of this version and namespace, is for another replica, or is not
+   * signed as it should be.
+   */
   decode(bytes: Uint8Array): ControlMessage | undefined {
     if (bytes.length > MAX_MESSAGE_BYTES) return undefined
     const body = this.#verified(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
@@ -162,6 +170,9 @@ export class ControlCodec {
     }
     if (!object(value) || value['v'] !== VERSION || value['namespace'] !== this.#namespace)
       return undefined
+    // What is numbered is for all, and the rest for one.
+    const to = 'n' in value ? undefined : this.#replica
+    if (value['to'] !== to) return undefined
     const age = this.#wallTime() - Number(value['time'])
     if (this.#secret !== undefined && !(Math.abs(age) <= this.#maxAgeMs)) return undefined
     return this.#check(value) ? (value as unknown as ControlMessage) : undefined

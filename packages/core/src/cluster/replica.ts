@@ -38,7 +38,7 @@ export class Replica {
   readonly #acknowledgements: Acknowledgements
   readonly #snapshots: Snapshots
   readonly #onEmpty: () => Promise<void>
-  /** Those whose next hole is the driver's own gap, which was told. */
+  /** Those whose next beat may show a hole that the driver's own gap has told of. */
   #excused = new Set<string>()
   /** When a hole of a replica was asked for. */
   readonly #holes = new Map<
@@ -67,6 +67,7 @@ export class Replica {
     const stamps = (this.#stamps = new Stamps(clock, host.replica))
     this.#codec = new ControlCodec({
       namespace,
+      replica: host.replica,
       secret: options.controlSecret,
       stamps,
       wallTime: () => clock.wallTime(),
@@ -126,7 +127,7 @@ export class Replica {
     await Promise.race([this.#channel.told(), late])
   }
 
-  /** After a gap of the driver, one hole of each other replica is no further news. */
+  /** After a gap of the driver, a hole that each other replica's next beat shows is no further news. */
   excuseHoles(): void {
     this.#excused = new Set(this.#numbers.keys())
   }
@@ -242,7 +243,8 @@ export class Replica {
     const { from, applied, says, lost } = message
     const self = this.#host.replica
     for (const n of lost) numbers.add(n)
-    if (numbers.judge(message.n) && !this.#excused.delete(from)) this.#host.holeSeen(from)
+    const isTold = this.#excused.delete(from)
+    if (numbers.judge(message.n) && !isTold) this.#host.holeSeen(from)
     this.#host.beatCame(from, message.beat)
     for (const [replica, said] of says) if (replica === self) this.changes.hear(said)
     const named = applied.find(([replica]) => replica === self)
@@ -272,6 +274,8 @@ export class Replica {
 
   /** Asks the sender of what is missing for it, and for all that it knows if that does not help. */
   #mend(replica: string, numbers: Numbers): void {
+    // What was told before this replica began comes with its first snapshot.
+    if (!this.#snapshots.hasOne) return
     const { hole } = numbers
     if (hole === undefined || !this.peers.isFresh(replica)) {
       this.#holes.delete(replica)

@@ -50,7 +50,11 @@ class ReplicatedClientStore implements ClientStore {
   }
 
   open(host: ClientStoreHost): Promise<void> {
-    this.#opening ??= this.#open(host)
+    // One that failed may be tried again.
+    this.#opening ??= this.#open(host).catch((error: unknown) => {
+      this.#opening = undefined
+      throw error
+    })
     return this.#opening
   }
 

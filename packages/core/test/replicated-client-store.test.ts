@@ -1,0 +1,336 @@
+import { randomBytes } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
+import { type Copy, StoreCluster, type StoreReplica } from '@asbru/trials/store-cluster'
+import { expect, test } from 'vitest'
+import {
+  type ArchivedClient,
+  type ClientArchive,
+  replicatedClientStore,
+  type ReplicatedClientStoreOptions,
+} from '../src/index.ts'
+import { ManualClock } from './support/manual-clock.ts'
+
+const BEAT_MS = 100
+const CHANGE_TIMEOUT_MS = 2_000
+const TTL_MS = 10_000
+
+test('a hole in what a replica sent is told with its next beat, once', async () => {
+  const { pass, cluster, replicas } = await started(2)
+  const [one, two] = replicas as [StoreReplica, StoreReplica]
+  expect(one.beats).toContainEqual([two.id, expect.any(Number)])
+  await losing(cluster, pass, two, one)
+  await pass(10 * BEAT_MS)
+  expect(one.holes).toEqual([two.id])
+  expect(two.holes).toEqual([])
+})
+
+test('a hole that a gap of the driver has told of is not told again', async () => {
+  const { pass, cluster, replicas } = await started(2)
+  const [one, two] = replicas as [StoreReplica, StoreReplica]
+  cluster.arrives = ({ to }) => to !== one.id
+  await pass(BEAT_MS)
+  one.store.driverSaid({ type: 'gap', reason: 'messages-dropped' })
+  cluster.arrives = () => true
+  await pass(5 * BEAT_MS)
+  expect(one.holes).not.toContain(two.id)
+})
+
+test('a gap of the driver excuses no hole that comes after the next beat', async () => {
+  const { pass, cluster, replicas } = await started(2)
+  const [one, two] = replicas as [StoreReplica, StoreReplica]
+  one.store.driverSaid({ type: 'gap', reason: 'messages-dropped' })
+  await pass(3 * BEAT_MS)
+  await losing(cluster, pass, two, one)
+  expect(one.holes).toEqual([two.id])
+})
+
+test('what never reached the broker is no hole', async () => {
+  const { pass, cluster, replicas } = await started(2)
+  const [one, two] = replicas as [StoreReplica, StoreReplica]
+  cluster.cut.add(two)
+  await pass(2 * BEAT_MS)
+  cluster.cut.delete(two)
+  await pass(5 * BEAT_MS)
+  expect(one.holes).toEqual([])
+})
+
+test('what one replica missed of a change it is sent again', async () => {
+  const { pass, cluster, replicas } = await started(2)
+  const [one, two] = replicas as [StoreReplica, StoreReplica]
+  cluster.arrives = ({ isForAll, from, to }) => !(isForAll && from === two.id && to === one.id)
+  const made = two.store.create(client('a', ['news']))
+  await pass(BEAT_MS / 2)
+  cluster.arrives = () => true
+  await pass(3 * BEAT_MS)
+  await made
+  expect([...one.clients.keys()]).toEqual(['a'])
+})
+
+test('one that starts among others asks nobody for what its snapshot brings', async () => {
+  const { pass, cluster, replicas } = await started(2)
+  const made = replicas[0]!.store.create(client('a', ['news']))
+  await pass(BEAT_MS)
+  await made
+  const before = cluster.copies.length
+  const late = cluster.add()
+  const opened = cluster.open(late)
+  await pass(5 * BEAT_MS)
+  await opened
+  expect([...late.clients.keys()]).toEqual(['a'])
+  const asked = cluster.copies.slice(before).filter(({ from }) => from === late.id)
+  expect(asked.map(kindOf)).not.toContain('again')
+  expect(asked.map(kindOf)).toContain('want')
+})
+
+test('a topic that another replica cannot have yet is not acknowledged, and asked about once', async () => {
+  const { pass, cluster, replicas } = await started(2)
+  const [one, two] = replicas as [StoreReplica, StoreReplica]
+  two.delivers = () => Promise.reject(new Error('not now'))
+  const refused = one.store.create(client('a', ['news']))
+  const outcome = errorOf(refused)
+  await pass(CHANGE_TIMEOUT_MS + BEAT_MS)
+  expect(await outcome).toMatchObject({ code: 'CHANGE_TIMEOUT' })
+  const acks = cluster.copies.filter((copy) => kindOf(copy) === 'ack' && copy.from === two.id)
+  expect(acks.length).toBeLessThan(5)
+})
+
+test('a topic that another replica gets late is answered then', async () => {
+  const { pass, replicas } = await started(2)
+  const [one, two] = replicas as [StoreReplica, StoreReplica]
+  const { promise, resolve } = Promise.withResolvers<void>()
+  two.delivers = () => promise
+  let isAnswered = false
+  const made = one.store.create(client('a', ['news'])).then(() => (isAnswered = true))
+  await pass(BEAT_MS / 2)
+  expect(isAnswered).toBe(false)
+  resolve()
+  await pass(BEAT_MS / 4)
+  expect(isAnswered).toBe(true)
+  await made
+})
+
+test('of more connections than a client may have, the oldest goes, wherever it is', async () => {
+  const { pass, replicas } = await started(2, { maxConnectionsPerClient: 2 })
+  const [one, two] = replicas as [StoreReplica, StoreReplica]
+  const made = one.store.create(client('a'))
+  await pass(BEAT_MS)
+  await made
+  await one.store.attach('a', { id: 'first', replica: one.id, since: 1 })
+  await two.store.attach('a', { id: 'second', replica: two.id, since: 2 })
+  await pass(BEAT_MS)
+  expect([...one.evicted, ...two.evicted]).toEqual([])
+  await two.store.attach('a', { id: 'third', replica: two.id, since: 3 })
+  await pass(BEAT_MS)
+  expect(one.evicted).toEqual([['a', 'first', 'too-many-connections']])
+  expect(two.evicted).toEqual([])
+})
+
+test('a replica that closes says so: the others do not wait for it', async () => {
+  const { pass, replicas } = await started(2)
+  const [one, two] = replicas as [StoreReplica, StoreReplica]
+  const made = two.store.create(client('a'))
+  await pass(BEAT_MS)
+  await made
+  await two.attach('a', 'there')
+  await pass(BEAT_MS)
+  expect((await one.store.find('a'))!.connections).toHaveLength(1)
+  const closed = two.store.close()
+  await pass(BEAT_MS / 2)
+  await closed
+  expect((await one.store.find('a'))!.connections).toEqual([])
+  expect(one.store.status().replicas).toEqual([{ replica: one.id, isFresh: true }])
+  const removed = one.store.remove('a')
+  await pass(BEAT_MS / 10)
+  expect(await removed).toBe(true)
+})
+
+test('one that is not in step yet, or out of touch, is not ready', async () => {
+  const { clock, cluster, pass } = newCluster()
+  const one = cluster.add()
+  await expect(one.store.find('a')).rejects.toMatchObject({ code: 'NOT_READY' })
+  const opened = cluster.open(one)
+  await expect(one.store.create(client('a'))).rejects.toMatchObject({ code: 'NOT_READY' })
+  expect(one.store.status().isReady).toBe(false)
+  await pass(8 * BEAT_MS)
+  await opened
+  expect(one.store.status().isReady).toBe(true)
+  await pass(TTL_MS)
+  expect(await one.store.find('nobody')).toBeUndefined()
+  cluster.cut.add(one)
+  clock.advance(5 * BEAT_MS)
+  await expect(one.store.find('nobody')).rejects.toMatchObject({ code: 'NOT_READY' })
+  expect(one.store.status().isReady).toBe(false)
+})
+
+test('one that a replica cannot be told of is told again by the digest', async () => {
+  const { pass, cluster, replicas } = await started(2)
+  const [one, two] = replicas as [StoreReplica, StoreReplica]
+  // Neither the message nor the repetition of it comes through, and the change is given up.
+  cluster.arrives = (copy) => !(copy.from === one.id && kindOf(copy) === 'record')
+  const made = one.store.create(client('a', ['news']))
+  const outcome = errorOf(made)
+  await pass(CHANGE_TIMEOUT_MS + 20 * BEAT_MS)
+  expect(await outcome).toMatchObject({ code: 'CHANGE_TIMEOUT' })
+  expect([...two.clients.keys()]).toEqual(['a'])
+})
+
+test('an archive that fails at the start may be tried again', async () => {
+  const archive = new MapArchive()
+  archive.error = new Error('not there yet')
+  const { cluster, pass } = newCluster({ archive })
+  const one = cluster.add()
+  await expect(cluster.open(one)).rejects.toThrow('not there yet')
+  archive.error = undefined
+  const opened = cluster.open(one)
+  await pass(8 * BEAT_MS)
+  await opened
+  expect(one.store.status().isReady).toBe(true)
+})
+
+test('keeps clients where they outlive all replicas, and answers a change only then', async () => {
+  const archive = new MapArchive()
+  const { pass, cluster, replicas } = await started(1, { archive })
+  const [one] = replicas as [StoreReplica]
+  const made = one.store.create(client('a', ['news']))
+  await pass(BEAT_MS)
+  await made
+  expect(archive.kept.get('a')!.topics).toEqual([['news', expect.any(String), true]])
+  archive.error = new Error('not now')
+  const changed = one.store.changeTopics('a', new Map([['more', 0]]), [])
+  const outcome = errorOf(changed)
+  await pass(BEAT_MS)
+  expect(await outcome).toMatchObject({ code: 'CHANGE_TIMEOUT' })
+  archive.error = undefined
+  const closed = one.store.close()
+  await pass(BEAT_MS)
+  await closed
+  cluster.cut.add(one)
+  const next = cluster.add()
+  const opened = cluster.open(next)
+  await pass(8 * BEAT_MS)
+  await opened
+  expect([...next.clients.keys()]).toEqual(['a'])
+})
+
+test('whatever comes on the topics of control messages, it goes on', async () => {
+  const { pass, replicas } = await started(2, { controlSecret: 'between us' })
+  const [one, two] = replicas as [StoreReplica, StoreReplica]
+  for (let length = 0; length < 200; length++) one.store.receive(randomBytes(length))
+  for (const text of ['', '{}', '[]', 'null', '{"v":1}', '{"v":1,"namespace":"trial"}'])
+    one.store.receive(Buffer.from(text))
+  one.store.receive(Buffer.alloc(4 * 1024 * 1024, 'x'))
+  const made = two.store.create(client('a'))
+  await pass(BEAT_MS)
+  await made
+  expect([...one.clients.keys()]).toEqual(['a'])
+})
+
+test('a change that is replayed undoes nothing', async () => {
+  const { pass, cluster, replicas } = await started(2, { controlSecret: 'between us' })
+  const [one, two] = replicas as [StoreReplica, StoreReplica]
+  const made = one.store.create(client('a', ['news']))
+  await pass(BEAT_MS)
+  await made
+  const before = [...cluster.copies]
+  const removed = two.store.remove('a')
+  await pass(BEAT_MS)
+  await removed
+  for (const copy of before) for (const replica of replicas) cluster.replay(copy, replica)
+  await pass(10 * BEAT_MS)
+  for (const { clients, holes } of replicas) {
+    expect([...clients.keys()]).toEqual([])
+    expect(holes).toEqual([])
+  }
+})
+
+/** A cluster whose clock stands still until `pass` moves it. */
+function newCluster(
+  options: ReplicatedClientStoreOptions & { maxConnectionsPerClient?: number } = {},
+) {
+  const clock = new ManualClock()
+  const { maxConnectionsPerClient, ...settings } = options
+  const cluster = new StoreCluster({
+    clock,
+    clientTtlMs: TTL_MS,
+    ...(maxConnectionsPerClient !== undefined && { maxConnectionsPerClient }),
+    makeStore: () =>
+      replicatedClientStore({ beatMs: BEAT_MS, changeTimeoutMs: CHANGE_TIMEOUT_MS, ...settings }),
+  })
+  /** Lets time pass, in steps that leave messages their turn. */
+  const pass = async (ms: number): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 2) {
+      clock.advance(2)
+      await setImmediate()
+    }
+  }
+  return { clock, cluster, pass }
+}
+
+async function started(count: number, options: Parameters<typeof newCluster>[0] = {}) {
+  const { cluster, pass } = newCluster(options)
+  const starting = cluster.start(count)
+  await pass(10 * BEAT_MS)
+  return { cluster, pass, replicas: await starting }
+}
+
+/** One beat of `from` does not come to `to`. */
+async function losing(
+  cluster: StoreCluster,
+  pass: (ms: number) => Promise<void>,
+  from: StoreReplica,
+  to: StoreReplica,
+): Promise<void> {
+  cluster.arrives = (copy) => copy.from !== from.id || copy.to !== to.id
+  await pass(BEAT_MS)
+  cluster.arrives = () => true
+  await pass(2 * BEAT_MS)
+}
+
+function client(id: string, topics: readonly string[] = []) {
+  const subscribed = new Map(topics.map((topic) => [topic, 0]))
+  return { id, isIdChosen: false, ttlMs: TTL_MS, metadata: {}, topics: subscribed, madeAt: '' }
+}
+
+/** What a call is refused with. */
+function errorOf(call: Promise<unknown>): Promise<unknown> {
+  return call.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+}
+
+/** What an unsigned message is. */
+function kindOf({ bytes }: Copy): string {
+  return (JSON.parse(Buffer.from(bytes).toString()) as { kind: string }).kind
+}
+
+/** Keeps clients for as long as the test runs. */
+class MapArchive implements ClientArchive {
+  readonly kept = new Map<string, ArchivedClient>()
+  /** What every call is answered with, for as long as it is set. */
+  error: Error | undefined
+
+  async open(): Promise<void> {
+    this.#mayFail()
+  }
+
+  async *load(): AsyncGenerator<ArchivedClient> {
+    this.#mayFail()
+    yield* this.kept.values()
+  }
+
+  async save(saved: ArchivedClient): Promise<void> {
+    this.#mayFail()
+    this.kept.set(saved.id, saved)
+  }
+
+  async touch(): Promise<void> {
+    this.#mayFail()
+  }
+
+  async close(): Promise<void> {}
+
+  #mayFail(): void {
+    if (this.error !== undefined) throw this.error
+  }
+}
