@@ -1,22 +1,11 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { IncomingMessage, Position, StreamerOptions } from '../src/index.ts'
 import { ClientConnection } from './support/client-connection.ts'
-import { type ScriptedDriver, scriptedDriver, textMessage } from './support/scripted-driver.ts'
-import { type ServedStreamer, serveStreamer } from './support/serve-streamer.ts'
-
-const TOPIC = 'news'
-const CLIENT = 'me'
-
-/** A replica whose driver reads logs, each from behind a position. */
-interface LogReplica extends ServedStreamer {
-  readonly driver: ScriptedDriver
-  /** Hands over a message whose text names its place. */
-  read(log: string, offset: number | bigint, epoch?: string, topic?: string): void
-}
+import { CLIENT, logReplica, placeIn, TOPIC } from './support/log-replica.ts'
+import { textMessage } from './support/scripted-driver.ts'
 
 test('resumes on another replica exactly, where both read one log', async () => {
-  const [one, other] = [await replica({ a: 0 }), await replica({ a: 0 })]
+  const [one, other] = [await logReplica({ a: 0 }), await logReplica({ a: 0 })]
   for (const at of [one, other]) for (const offset of [1, 2, 3, 4]) at.read('a', offset)
   const connection = await ClientConnection.open(one.url(CLIENT))
   expect(await connection.take(2)).toEqual(['news: a1', 'news: a2'])
@@ -32,7 +21,7 @@ test('resumes exactly, back and forth, on replicas that read several logs in dif
       fc.infiniteStream(fc.nat(2)),
       async (order, moves, picks) => {
         const bases = { a: 0, b: 0, c: 0 }
-        const replicas = [await replica(bases), await replica(bases)]
+        const replicas = [await logReplica(bases), await logReplica(bases)]
         const messages = placesOf(order)
         replicas[0]!.driver.hand(textMessage('other', 'unplaced'))
         for (const [log, offset] of messages) replicas[0]!.read(log, offset)
@@ -60,11 +49,11 @@ test('resumes exactly, back and forth, on replicas that read several logs in dif
 })
 
 test('tells a gap, and goes on from now, where the log is another one', async () => {
-  const one = await replica({ a: 0 })
+  const one = await logReplica({ a: 0 })
   for (const offset of [1, 2, 3]) one.read('a', offset)
   const connection = await ClientConnection.open(one.url(CLIENT))
   await connection.take(2)
-  const other = await replica({ a: 0 }, 'younger')
+  const other = await logReplica({ a: 0 }, 'younger')
   for (const offset of [1, 2, 3]) other.read('a', offset, 'younger')
   const moved = await ClientConnection.open(other.url(CLIENT), connection.cursor)
   other.read('a', 4, 'younger')
@@ -72,22 +61,22 @@ test('tells a gap, and goes on from now, where the log is another one', async ()
 })
 
 test('tells a gap where another message stands at the place of the last one', async () => {
-  const one = await replica({ a: 0 })
+  const one = await logReplica({ a: 0 })
   one.read('a', 1)
   const connection = await ClientConnection.open(one.url(CLIENT))
   await connection.take(1)
-  const other = await replica({ a: 0 })
+  const other = await logReplica({ a: 0 })
   other.driver.hand({ ...textMessage(TOPIC, 'not a1'), position: placeIn('a', 1) })
   const moved = await ClientConnection.open(other.url(CLIENT), connection.cursor)
   expect(await moved.take(1)).toEqual(['{"gap":{"reason":"log-changed"}}'])
 })
 
 test('tells a gap at a cursor behind the end of the log, once it has read up to there', async () => {
-  const one = await replica({ a: 0 })
+  const one = await logReplica({ a: 0 })
   for (const offset of [1, 2, 3]) one.read('a', offset)
   const connection = await ClientConnection.open(one.url(CLIENT))
   await connection.take(3)
-  const other = await replica({ a: 0 })
+  const other = await logReplica({ a: 0 })
   let asked = 0
   other.driver.catchUp = async () => void asked++
   other.read('a', 1)
@@ -97,11 +86,11 @@ test('tells a gap at a cursor behind the end of the log, once it has read up to 
 })
 
 test('reads up to a cursor before it goes on from there', async () => {
-  const one = await replica({ a: 0 })
+  const one = await logReplica({ a: 0 })
   for (const offset of [1, 2, 3]) one.read('a', offset)
   const connection = await ClientConnection.open(one.url(CLIENT))
   await connection.take(3)
-  const other = await replica({ a: 0 })
+  const other = await logReplica({ a: 0 })
   other.driver.catchUp = async () => {
     for (const offset of [1, 2, 3, 4]) other.read('a', offset)
   }
@@ -110,11 +99,11 @@ test('reads up to a cursor before it goes on from there', async () => {
 })
 
 test('is not ready for a cursor that it cannot read up to', async () => {
-  const one = await replica({ a: 0 })
+  const one = await logReplica({ a: 0 })
   one.read('a', 1)
   const connection = await ClientConnection.open(one.url(CLIENT))
   await connection.take(1)
-  const other = await replica({ a: 0 })
+  const other = await logReplica({ a: 0 })
   other.driver.catchUp = () => Promise.reject(new Error('out of reach'))
   const answer = await fetch(other.url(CLIENT), {
     headers: { 'last-event-id': connection.cursor! },
@@ -124,23 +113,23 @@ test('is not ready for a cursor that it cannot read up to', async () => {
 })
 
 test('tells nothing of a log that was merely quiet since before this replica read it', async () => {
-  const one = await replica({ a: 0 })
+  const one = await logReplica({ a: 0 })
   for (const offset of [1, 2, 3]) one.read('a', offset)
   const connection = await ClientConnection.open(one.url(CLIENT))
   await connection.take(3)
-  const other = await replica({ a: 3 })
+  const other = await logReplica({ a: 3 })
   const moved = await ClientConnection.open(other.url(CLIENT), connection.cursor)
   other.read('a', 4)
   expect(await moved.take(1)).toEqual(['news: a4'])
 })
 
 test('tells a gap below what this replica was handed, and gives what it has', async () => {
-  const one = await replica({ a: 0, b: 0 })
+  const one = await logReplica({ a: 0, b: 0 })
   for (const offset of [1, 2, 3]) one.read('a', offset)
   one.read('b', 1)
   const connection = await ClientConnection.open(one.url(CLIENT))
   await connection.take(1)
-  const other = await replica({ a: 2, b: 0 })
+  const other = await logReplica({ a: 2, b: 0 })
   other.read('b', 1)
   other.read('a', 3)
   const moved = await ClientConnection.open(other.url(CLIENT), connection.cursor)
@@ -149,11 +138,11 @@ test('tells a gap below what this replica was handed, and gives what it has', as
 })
 
 test('reads a log that joins from its beginning', async () => {
-  const one = await replica({ a: 0 })
+  const one = await logReplica({ a: 0 })
   one.read('a', 1)
   const connection = await ClientConnection.open(one.url(CLIENT))
   await connection.take(1)
-  const other = await replica({ a: 0 })
+  const other = await logReplica({ a: 0 })
   other.read('a', 1)
   other.driver.tell({ type: 'log', position: placeIn('b', 0) })
   other.read('b', 1)
@@ -163,7 +152,7 @@ test('reads a log that joins from its beginning', async () => {
 
 test('tells of a drop exactly to those who missed something by it', async () => {
   const bounds = { windowBytes: 1_500 }
-  const one = await replica({ a: 0, b: 0 }, '', bounds)
+  const one = await logReplica({ a: 0, b: 0 }, '', bounds)
   const client = await ClientConnection.open(one.url(CLIENT))
   one.read('a', 1)
   await client.take(1)
@@ -181,7 +170,7 @@ test('tells of a drop exactly to those who missed something by it', async () => 
 
 test('has cursors of offsets that no number holds', async () => {
   const base = (1_763_000_000_000n << 64n) | 5n
-  const [one, other] = [await replica({ a: base }), await replica({ a: base })]
+  const [one, other] = [await logReplica({ a: base }), await logReplica({ a: base })]
   for (const at of [one, other]) for (const by of [1n, 2n]) at.read('a', base + by)
   const connection = await ClientConnection.open(one.url(CLIENT))
   await connection.take(1)
@@ -191,7 +180,7 @@ test('has cursors of offsets that no number holds', async () => {
 
 test('keeps to its own window where the places of too many logs do not fit into a cursor', async () => {
   const bases = Object.fromEntries(Array.from({ length: 80 }, (_, i) => [`log${i}`, 1_000_000_000]))
-  const one = await replica(bases)
+  const one = await logReplica(bases)
   for (const offset of [1, 2, 3]) one.read('log7', 1_000_000_000 + offset)
   const connection = await ClientConnection.open(one.url(CLIENT))
   await connection.take(1)
@@ -199,32 +188,6 @@ test('keeps to its own window where the places of too many logs do not fit into 
   const back = await ClientConnection.open(one.url(CLIENT), connection.cursor)
   expect(await back.take(1)).toEqual(['news: log71000000002'])
 })
-
-async function replica(
-  bases: Readonly<Record<string, number | bigint>>,
-  epoch = '',
-  options: Partial<StreamerOptions> = {},
-): Promise<LogReplica> {
-  const driver = scriptedDriver({ positions: true })
-  const served = await serveStreamer({ driver, ...options })
-  await served.streamer.start()
-  for (const [log, offset] of Object.entries(bases)) {
-    driver.tell({ type: 'log', position: placeIn(log, offset, epoch) })
-  }
-  await served.streamer.newClient({ id: CLIENT, topics: [TOPIC] })
-  return {
-    ...served,
-    driver,
-    read(log, offset, of = '', topic = TOPIC) {
-      const message: IncomingMessage = textMessage(topic.replaceAll(' ', '-'), `${log}${offset}`)
-      driver.hand({ ...message, position: placeIn(log, offset, of) })
-    },
-  }
-}
-
-function placeIn(log: string, offset: number | bigint, epoch = ''): Position {
-  return { log, epoch, offset }
-}
 
 /** Of each log the messages from 1 on, in that order of logs. */
 function placesOf(order: readonly string[]): [log: string, offset: number][] {

@@ -42,6 +42,8 @@ export interface RelayOptions {
 /** Takes what the driver hands over, makes events of it, and passes them to the window and the connections. */
 export class Relay implements Receiver {
   readonly #to: RelayOptions
+  /** A gap of which the driver may still say behind which place it goes on. */
+  #open: { readonly status: GapStatus; isTold: boolean } | undefined
   readonly counters: RelayCounters = {
     messagesIn: 0,
     ignoredMessages: 0,
@@ -67,8 +69,8 @@ export class Relay implements Receiver {
 
   status(status: DriverStatus): void {
     try {
-      if (status.type === 'gap') this.#gap(status)
-      else if (status.type === 'log') this.#to.logs?.begins(status.position)
+      if (status.type === 'log') this.#begins(status.position)
+      else if (status.type === 'gap') this.#gap(status)
       this.#to.onStatus(status)
     } catch (error) {
       this.#to.options.logger.error(
@@ -80,6 +82,7 @@ export class Relay implements Receiver {
 
   /** Tells the subscribers of a topic that it is not to be had. */
   topicFailed(topic: string): void {
+    this.#endGap()
     this.#to.logs?.leaves()
     const text = 'The broker does not deliver this topic now; it is asked again.'
     this.#error(new TopicError(topic, 'subscription-failure', text))
@@ -88,7 +91,7 @@ export class Relay implements Receiver {
   #relay({ topic, payload: given, event, id, position }: IncomingMessage): void {
     this.counters.messagesIn++
     const payload = bytesOf(given)
-    this.#stand(position, payload)
+    this.#stand(position, topic, payload)
     if (payload === undefined || typeof topic !== 'string') {
       this.counters.ignoredMessages++
     } else if (topic === DIRECT_TOPIC) {
@@ -121,11 +124,12 @@ export class Relay implements Receiver {
     connections.deliver(event)
   }
 
-  #stand(position: Position | undefined, payload: Uint8Array | undefined): void {
+  #stand(position: Position | undefined, topic: unknown, payload: Uint8Array | undefined): void {
     const { logs } = this.#to
     if (logs === undefined) return
+    this.#endGap()
     if (position === undefined) logs.leaves()
-    else logs.reads(position, payload ?? new Uint8Array())
+    else logs.reads(position, topic, payload ?? new Uint8Array())
   }
 
   /** The payload as it may go out, or `undefined` once its topic was told why it does not. */
@@ -158,12 +162,41 @@ export class Relay implements Receiver {
     this.#to.connections.tellError(error)
   }
 
-  #gap({ reason, topics }: Extract<DriverStatus, { type: 'gap' }>): void {
+  /** With logs it waits for word of where they go on, which follows in the same turn: its cursor is the one behind. */
+  #gap(status: GapStatus): void {
+    if (this.#to.logs === undefined) return this.#tellGap(status)
+    this.#endGap()
+    const open = { status, isTold: false }
+    this.#open = open
+    queueMicrotask(() => {
+      if (this.#open === open) this.#endGap()
+    })
+  }
+
+  #begins(position: Position): void {
+    const open = this.#open
+    const hasMoved = this.#to.logs?.begins(position, open?.status.reason === 'log-changed')
+    if (open === undefined || hasMoved !== true) return
+    open.isTold = true
+    this.#tellGap(open.status)
+  }
+
+  /** A gap behind which no log moved is told at the place where it came. */
+  #endGap(): void {
+    const open = this.#open
+    this.#open = undefined
+    if (open === undefined || open.isTold) return
     this.#to.logs?.leaves()
+    this.#tellGap(open.status)
+  }
+
+  #tellGap({ reason, topics }: GapStatus): void {
     const gap = this.#to.window.add((cursor) => new Gap(cursor, reason, topics))
     this.#to.connections.tellGap(gap)
   }
 }
+
+type GapStatus = Extract<DriverStatus, { type: 'gap' }>
 
 function isControl({ topic }: IncomingMessage): boolean {
   return typeof topic === 'string' && topic.startsWith(CONTROL_PREFIX)

@@ -47,7 +47,7 @@ export interface Entry {
   readonly bytes: number
   /** When it arrived, on the monotonic clock. */
   readonly at: number
-  /** Where the logs stood with it, and which of them it comes from; absent and -1 without logs. */
+  /** Where the logs stood with it, and which of them it comes from or moved; absent and -1 without logs. */
   readonly vector: Vector | undefined
   readonly log: number
   /** Absent once it was dropped. */
@@ -73,8 +73,8 @@ export interface Entries {
   readonly head: number
   readonly tail: number
   entry(sequence: number): Entry | undefined
-  /** The one before `tail`. */
-  readonly lastDropped: Entry | undefined
+  /** Whether something was dropped that one whose logs stand there may not have had. */
+  mayHaveDropped(vector: Vector): boolean
 }
 
 /** One way to write down a place in the flow of messages, and to find it again. */

@@ -127,10 +127,17 @@ export class Gap {
   readonly bytes = 400
   readonly topics: readonly TopicPattern[] | undefined
   readonly frame: Frame
+  readonly #reason: GapReason
 
   constructor(cursor: string, reason: GapReason, topics?: readonly TopicPattern[]) {
+    this.#reason = reason
     this.topics = topics
     this.frame = gapFrame(reason, cursor, topics)
+  }
+
+  /** The same for one whose stream stands at another cursor with it. */
+  at(cursor: string): Gap {
+    return new Gap(cursor, this.#reason, this.topics)
   }
 }
 

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { crc32 } from 'node:zlib'
-import type { Position } from '../driver.ts'
+import type { GapReason, Position } from '../driver.ts'
 import {
   type Cursors,
   type Entries,
@@ -13,13 +12,23 @@ import {
   unsealed,
   type Vector,
 } from './cursor.ts'
+import {
+  CHECK,
+  CHECK_LENGTH,
+  checkOf,
+  checkText,
+  isMark,
+  LogChecks,
+  markText,
+} from './log-checks.ts'
 import type { FlowCursors } from './flow-cursors.ts'
 
 const VERSION = '2.'
 /** Key of the log, a check of its last message, the offset. */
-const PART = /^([A-Za-z0-9_-]{4})([A-Za-z0-9_-]{2}|\.\.)([0-9a-z]{1,26})$/
+const PART = new RegExp(`^([A-Za-z0-9_-]{4})(${CHECK})([0-9a-z]{1,26})$`)
 const KEY_LENGTH = 4
-const NO_CHECK = '..'
+/** Of so many messages the checks are remembered, in equal parts for each log: some megabytes. */
+const MAX_CHECKS = 262_144
 
 /** What {@link LogCursors} work with. */
 export interface LogCursorsOptions {
@@ -55,24 +64,37 @@ export class LogCursors implements Cursors {
     return this.#log
   }
 
-  /** The driver hands over what a log holds behind a position, and nothing of before. */
-  begins(position: Position): void {
+  /**
+   * The driver hands over what a log holds behind a position, and nothing of before; `isOther` if that log took the
+   * place of another one. Returns whether it stands elsewhere than before.
+   */
+  begins(position: Position, isOther = false): boolean {
     this.#log = -1
-    const known = this.#known(position)
+    const known = isOther ? undefined : this.#known(position)
     const stands = known === undefined ? undefined : this.#vector[known]!.offset
     const isForward = stands !== undefined && stands <= position.offset
     const index = isForward ? known! : this.#add(position)
-    if (stands !== position.offset) this.#move(index, NO_CHECK, position.offset)
+    if (stands === position.offset) return false
+    const { changes, checks } = this.#logs[index]!
+    checks.skipTo(position.offset)
+    this.#move(index, markText(changes), position.offset)
+    this.#log = index
+    return true
   }
 
   /** A message was handed over. */
-  reads(position: Position, payload: Uint8Array): void {
+  reads(position: Position, topic: unknown, payload: Uint8Array): void {
     // What was never said to begin anywhere begins with its first message.
     const { offset } = position
     const index = this.#known(position) ?? this.#add({ ...position, offset: before(offset) })
     this.#log = index
     const stands = this.#vector[index]?.offset
-    if (stands === undefined || stands < offset) this.#move(index, checkOf(payload), offset)
+    if (stands !== undefined && stands >= offset) return
+    const check = checkOf(topic, payload)
+    const { checks } = this.#logs[index]!
+    checks.add(offset, check)
+    checks.keep(MAX_CHECKS / this.#byName.size)
+    this.#move(index, checkText(check), offset)
   }
 
   /** What comes next is of no log. */
@@ -102,11 +124,11 @@ export class LogCursors implements Cursors {
     if (spots === undefined) return { start: { sequence: head }, gap: 'cursor-unknown' }
     const vector = this.#vectorOf(spots)
     if (vector === undefined) return { start: { sequence: head }, gap: 'log-changed' }
-    const start = this.#find(vector, entries)
-    if (!this.#isOfThisLog(vector, start, entries))
-      return { start: { sequence: head }, gap: 'log-changed' }
+    const gap = this.#doubtOf(vector)
+    if (gap !== undefined) return { start: { sequence: head }, gap }
     const held = vector.map((spot, index) => this.#atLeastBase(spot, index))
-    if (held.every((spot, index) => spot === vector[index])) return { start }
+    if (held.every((spot, index) => spot === vector[index]))
+      return { start: this.#find(vector, entries) }
     return { start: this.#find(held, entries), gap: 'window-exceeded' }
   }
 
@@ -130,7 +152,9 @@ export class LogCursors implements Cursors {
 
   /** A log that is new, was made anew, or stands further back than it did gets an index of its own. */
   #add({ log, epoch, offset }: Position): number {
-    this.#logs.push({ epoch, key: keyOf(log, epoch), base: offset })
+    const key = keyOf(log, epoch)
+    const changes = this.#logs.filter((other) => other.key === key).length
+    this.#logs.push({ epoch, key, base: offset, changes, checks: new LogChecks() })
     this.#byName.set(log, this.#logs.length - 1)
     return this.#logs.length - 1
   }
@@ -159,10 +183,10 @@ export class LogCursors implements Cursors {
     const vector: (Spot | undefined)[] = this.#vector.slice()
     let known = 0
     for (const index of this.#byName.values()) {
-      const { key, base } = this.#logs[index]!
+      const { key } = this.#logs[index]!
       const spot = spots.get(key)
       // One that joined later is read from its beginning.
-      vector[index] = spot ?? spotAt(key, NO_CHECK, base)
+      vector[index] = spot ?? this.#baseOf(index)
       if (spot !== undefined && spot.offset > this.#vector[index]!.offset) return undefined
       if (spot !== undefined) known++
     }
@@ -178,41 +202,39 @@ export class LogCursors implements Cursors {
       if (isWithin(entries.entry(middle)!.vector!, vector)) low = middle
       else high = middle - 1
     }
-    const dropped = entries.lastDropped?.vector
-    if (low < entries.tail && dropped !== undefined && !isWithin(dropped, vector)) low--
-    // Word of a gap that moved nothing is told again rather than not at all.
-    while (low >= entries.tail && movedNothing(low, entries)) low--
-    return { sequence: low, vector }
+    if (low < entries.tail && entries.mayHaveDropped(vector)) low--
+    return { sequence: beforeStill(low, entries), vector }
+  }
+
+  #baseOf(index: number): Spot {
+    const { key, base, changes } = this.#logs[index]!
+    return spotAt(key, markText(changes), base)
   }
 
   /** What this replica was never handed over cannot be replayed. */
   #atLeastBase(spot: Spot | undefined, index: number): Spot | undefined {
-    const { key, base } = this.#logs[index]!
-    return spot !== undefined && spot.offset < base ? spotAt(key, NO_CHECK, base) : spot
+    return spot !== undefined && spot.offset < this.#logs[index]!.base ? this.#baseOf(index) : spot
   }
 
   /** Compares the checks of a cursor with those of the messages that stand there. */
-  #isOfThisLog(vector: Vector, start: Start, entries: Entries): boolean {
-    return [...this.#byName.values()].every((index) => {
-      const spot = vector[index]!
-      const ours = this.#spotAt(index, spot.offset, start.sequence, entries)
-      return ours === undefined || [NO_CHECK, checkIn(ours)].includes(checkIn(spot))
-    })
-  }
-
-  /** The message of a log at an offset, as far as it is remembered. */
-  #spotAt(index: number, offset: Spot['offset'], from: number, entries: Entries): Spot | undefined {
-    let low = from
-    let high = entries.head + 1
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2)
-      const spot = (entries.entry(middle)?.vector ?? this.#vector)[index]
-      if (middle >= entries.tail && spot !== undefined && spot.offset >= offset) high = middle
-      else low = middle + 1
+  #doubtOf(vector: Vector): GapReason | undefined {
+    let doubt: GapReason | undefined
+    for (const index of this.#byName.values()) {
+      const { epoch, base, changes, checks } = this.#logs[index]!
+      const { offset, text } = vector[index]!
+      const check = text.slice(KEY_LENGTH, KEY_LENGTH + CHECK_LENGTH)
+      if (isMark(check)) {
+        if (changes > 0 && check !== markText(changes)) return 'log-changed'
+        continue
+      }
+      const known = offset < base ? 'forgotten' : checks.at(offset)
+      if (known === 'none' || (typeof known === 'number' && checkText(known) !== check))
+        return 'log-changed'
+      // Nothing tells the log from the one whose place it took.
+      if (typeof known === 'string' && changes > 0) doubt = 'cursor-unknown'
+      if (known === 'forgotten' && epoch === '' && offset > base) doubt = 'cursor-unknown'
     }
-    const spot = (entries.entry(low)?.vector ?? this.#vector)[index]
-    const isThere = spot !== undefined && !(spot.offset > offset) && !(spot.offset < offset)
-    return isThere && checkIn(spot) !== NO_CHECK ? spot : undefined
+    return doubt
   }
 }
 
@@ -223,13 +245,21 @@ interface Log {
   readonly key: string
   /** Nothing at or below it was handed over. */
   readonly base: number | bigint
+  /** How often this replica saw it made anew without an epoch that says so. */
+  readonly changes: number
+  readonly checks: LogChecks
 }
 
-function movedNothing(sequence: number, entries: Entries): boolean {
-  const entry = entries.entry(sequence)
-  if (entry?.item?.kind !== 'gap') return false
-  const other = entries.entry(sequence - 1)
-  return other === undefined || other.vector === entry.vector
+/** Word of a gap that moved no log is told again to one who stands exactly there, rather than not at all. */
+function beforeStill(sequence: number, entries: Entries): number {
+  let still = sequence
+  const vector = entries.entry(sequence)?.vector
+  for (let at = sequence; at >= entries.tail; at--) {
+    const { item, log, vector: other } = entries.entry(at)!
+    if (other !== vector) break
+    if (item?.kind === 'gap' && log < 0) still = at - 1
+  }
+  return still
 }
 
 function before(offset: number | bigint): number | bigint {
@@ -251,18 +281,6 @@ function offsetOf(digits: string): number | bigint {
   let exact = 0n
   for (const digit of digits) exact = exact * 36n + BigInt(parseInt(digit, 36))
   return exact - 1n
-}
-
-function checkIn({ text }: Spot): string {
-  return text.slice(KEY_LENGTH, KEY_LENGTH + NO_CHECK.length)
-}
-
-const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-
-/** Twelve bits of what a message says. */
-function checkOf(payload: Uint8Array): string {
-  const sum = crc32(payload)
-  return DIGITS[sum & 63]! + DIGITS[(sum >> 6) & 63]!
 }
 
 /** 24 bits of what tells a log from others. */

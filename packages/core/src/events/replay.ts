@@ -122,11 +122,13 @@ class Replay {
    */
   #bySeveralLogs(entry: Entry, vector: Vector): WindowItem | undefined {
     const item = entry.item!
-    if (entry.log < 0) return item
-    if (!isBehind(entry, { sequence: 0, vector })) return undefined
-    const isShared = isWithin(vector, entry.vector!)
-    this.#vector = isShared ? undefined : laterOf(vector, entry.vector!)
-    return isShared || item.kind !== 'event' ? item : item.at(this.#cursor)
+    if (entry.log >= 0) {
+      if (!isBehind(entry, { sequence: 0, vector })) return undefined
+      const isShared = isWithin(vector, entry.vector!)
+      this.#vector = isShared ? undefined : laterOf(vector, entry.vector!)
+      if (isShared) return item
+    }
+    return item.kind === 'event' || item.kind === 'gap' ? item.at(this.#cursor) : item
   }
 }
 

@@ -4,9 +4,11 @@ import {
   type Entries,
   type Entry,
   isBehind,
+  isWithin,
   laterOf,
   type Placed,
   type Start,
+  type Vector,
 } from './cursor.ts'
 import type { TopicPattern } from '../driver.ts'
 import { Release, type RelayEvent, type WindowItem } from './event.ts'
@@ -61,7 +63,10 @@ export class Window implements Entries {
   #lastDropped: Entry | undefined
   /** Of each topic and log the last that was dropped. */
   readonly #dropped = new Map<string, Entry[]>()
-  #droppedOfAny: readonly Entry[] = []
+  /** What concerns all topics, of each log the last. */
+  readonly #droppedOfAny: Entry[] = []
+  /** The last gap among it that moved no log. */
+  #droppedStill: Entry | undefined
   readonly #completeSince = new Map<TopicPattern, number>()
 
   constructor(options: WindowOptions) {
@@ -118,9 +123,10 @@ export class Window implements Entries {
     return this.#entries[this.#entries.length - 1 - (this.#last - sequence)]
   }
 
-  /** The last one that is not here any more. */
-  get lastDropped(): Entry | undefined {
-    return this.#lastDropped
+  /** Whether something was dropped that one whose logs stand there may not have had. */
+  mayHaveDropped(vector: Vector): boolean {
+    const last = this.#lastDropped?.vector
+    return last !== undefined && (!isWithin(last, vector) || this.#isAtStill(vector))
   }
 
   /** What it holds. */
@@ -156,7 +162,7 @@ export class Window implements Entries {
   hasDropped(audience: Audience, start: Start): boolean {
     if (start.vector === undefined && start.sequence + 1 >= this.tail) return false
     const isMissed = (entry: Entry): boolean => isBehind(entry, start)
-    if (this.#droppedOfAny.some(isMissed)) return true
+    if (this.#hasDroppedOfAny(start)) return true
     if (this.#dropped.get(directKey(audience.id))?.some(isMissed)) return true
     const patterns: [TopicPattern, number][] = []
     for (const [topic, subscribedAt] of audience.topics) {
@@ -210,12 +216,12 @@ export class Window implements Entries {
     this.#bytes -= entry.bytes
     this.#lastDropped = entry
     entry.item = undefined
-    if (item.kind === 'gap') this.#droppedOfAny = [entry]
+    if (item.kind === 'gap') this.#dropGap(entry)
     else if (item.kind === 'event') this.#note(keyOf(item), entry)
     else if (item.kind === 'error') this.#note(item.topic, entry)
     if (this.#dropped.size > MAX_DROPPED_TOPICS) {
       // With the places of all logs, since it stands for what came from any.
-      this.#droppedOfAny = [{ ...entry, log: -1 }]
+      noteLast(this.#droppedOfAny, { ...entry, log: -1 })
       this.#dropped.clear()
     }
     if (this.#first > MAX_FREE_SLOTS && this.#first * 2 > this.#entries.length) {
@@ -224,15 +230,33 @@ export class Window implements Entries {
     }
   }
 
+  #hasDroppedOfAny(start: Start): boolean {
+    if (this.#droppedOfAny.some((entry) => isBehind(entry, start))) return true
+    return start.vector !== undefined && this.#isAtStill(start.vector)
+  }
+
+  #dropGap(entry: Entry): void {
+    noteLast(this.#droppedOfAny, entry)
+    if (entry.log < 0) this.#droppedStill = entry
+  }
+
+  /** Its cursor is the same before and behind it: who stands exactly there may have missed it. */
+  #isAtStill(vector: Vector): boolean {
+    const still = this.#droppedStill?.vector
+    return still !== undefined && isWithin(still, vector) && isWithin(vector, still)
+  }
+
   #note(key: string, entry: Entry): void {
     const noted = this.#dropped.get(key)
-    if (noted === undefined) {
-      this.#dropped.set(key, [entry])
-      return
-    }
-    const same = noted.findIndex(({ log }) => log === entry.log)
-    noted[same < 0 ? noted.length : same] = entry
+    if (noted === undefined) this.#dropped.set(key, [entry])
+    else noteLast(noted, entry)
   }
+}
+
+/** Of each log the last. */
+function noteLast(noted: Entry[], entry: Entry): void {
+  const same = noted.findIndex(({ log }) => log === entry.log)
+  noted[same < 0 ? noted.length : same] = entry
 }
 
 function keyOf(event: RelayEvent): string {
