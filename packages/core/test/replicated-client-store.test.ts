@@ -66,6 +66,16 @@ test('what one replica missed of a change it is sent again', async () => {
   expect([...one.clients.keys()]).toEqual(['a'])
 })
 
+test('what is asked for again is asked once, however many messages it is', async () => {
+  const { pass, cluster, replicas } = await started(2)
+  const [one, two] = replicas as [StoreReplica, StoreReplica]
+  cluster.arrives = ({ from, to }) => !(from === two.id && to === one.id)
+  await pass(20 * BEAT_MS)
+  cluster.arrives = () => true
+  await pass(5 * BEAT_MS)
+  expect(cluster.copies.filter((copy) => kindOf(copy) === 'again')).toHaveLength(1)
+})
+
 test('one that starts among others asks nobody for what its snapshot brings', async () => {
   const { pass, cluster, replicas } = await started(2)
   const made = replicas[0]!.store.create(client('a', ['news']))
@@ -190,7 +200,7 @@ test('an archive that fails at the start may be tried again', async () => {
 test('keeps clients where they outlive all replicas, and answers a change only then', async () => {
   const archive = new MapArchive()
   const { pass, cluster, replicas } = await started(1, { archive })
-  const [one] = replicas as [StoreReplica]
+  const [one] = replicas as [StoreReplica, StoreReplica]
   const made = one.store.create(client('a', ['news']))
   await pass(BEAT_MS)
   await made
@@ -241,6 +251,59 @@ test('a change that is replayed undoes nothing', async () => {
     expect([...clients.keys()]).toEqual([])
     expect(holes).toEqual([])
   }
+})
+
+test('a change is answered though a later beat overtook it on the way back', async () => {
+  const { pass, cluster, replicas } = await started(2)
+  const [one] = replicas as [StoreReplica, StoreReplica]
+  const isOvertaken = (copy: Copy) => copy.to === one.id && kindOf(copy) === 'record'
+  cluster.arrives = (copy) => !isOvertaken(copy)
+  const made = one.store.create(client('a'))
+  await pass(2 * BEAT_MS)
+  cluster.replay(cluster.copies.find(isOvertaken)!, one)
+  expect((await made).id).toBe('a')
+})
+
+test('a change holds on one that did not hear why the client lives still', async () => {
+  const { pass, cluster, replicas } = await started(2)
+  const [one, two] = replicas as [StoreReplica, StoreReplica]
+  const made = one.store.create(client('a'))
+  await pass(BEAT_MS)
+  await made
+  cluster.cut.add(one)
+  await one.attach('a', 'unheard of')
+  await pass(TTL_MS / 2)
+  await one.store.detach('a', 'unheard of', true)
+  await pass(BEAT_MS)
+  cluster.cut.delete(one)
+  await pass(TTL_MS / 2 - BEAT_MS)
+  expect(two.removed).toEqual([['a', 'expired']])
+  let heldThere: boolean | undefined
+  const changed = one.store.changeTopics('a', new Map([['news', 0]]), [])
+  const answered = changed.then(() => (heldThere = two.clients.get('a')?.topics.has('news')))
+  await pass(BEAT_MS / 2)
+  await answered
+  expect(heldThere).toBe(true)
+})
+
+test('one that was away for longer than removals are remembered brings nobody back', async () => {
+  const { pass, cluster, replicas } = await started(2, { tombstoneMs: 4_000, dormantMs: 1_000 })
+  const [one, two] = replicas as [StoreReplica, StoreReplica]
+  const made = two.store.create(client('a', ['news']))
+  await pass(BEAT_MS)
+  await made
+  await two.attach('a', 'outlived')
+  await pass(BEAT_MS)
+  cluster.cut.add(two)
+  await pass(6 * BEAT_MS)
+  const removed = one.store.remove('a')
+  await pass(TTL_MS + 2_000)
+  expect(await removed).toBe(true)
+  cluster.cut.delete(two)
+  await pass(20 * BEAT_MS)
+  for (const { clients } of replicas) expect([...clients.keys()]).toEqual([])
+  expect(one.removed).toEqual([['a', 'removed']])
+  expect(two.evicted).toContainEqual(['a', 'outlived', 'removed'])
 })
 
 /** A cluster whose clock stands still until `pass` moves it. */

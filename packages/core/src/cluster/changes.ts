@@ -170,10 +170,8 @@ export class Changes {
       entry.born = stamp
       entry.made = now
     }
-    const told = fragmentOf(entry, now, [])
     const fragment: Fragment = {
-      ...told,
-      holders: [],
+      ...fragmentOf(entry, now, []),
       ...(kind === 'claim' && { born: stamp }),
       ...(kind === 'remove' && { gone: stamp, goneAt: 0 }),
       ...(set !== undefined && { set: { ...set, stamp } }),

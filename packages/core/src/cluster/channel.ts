@@ -67,6 +67,12 @@ export class Channel {
     return isWhole
   }
 
+  /** What was told until now is not told again. */
+  forget(): void {
+    this.#kept.clear()
+    this.#keptBytes = 0
+  }
+
   #tell(bytes: Buffer, to: string): void {
     this.#hand(bytes, to).catch((error: unknown) => {
       this.#host.logger.debug?.({ err: error, to }, 'could not tell another replica')

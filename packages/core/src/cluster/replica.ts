@@ -43,7 +43,7 @@ export class Replica {
   /** When a hole of a replica was asked for. */
   readonly #holes = new Map<
     string,
-    { readonly first: number; readonly at: number; tries: number }
+    { readonly first: number; readonly last: number; readonly at: number; readonly tries: number }
   >()
   #isSynced = false
   #isFilling = false
@@ -134,10 +134,9 @@ export class Replica {
 
   /** Tells all what this replica holds of a client, with all that is known of it. */
   announce(id: string, isOver: boolean): void {
-    const { registry, peers, settings } = this
+    const { registry } = this
     registry.noteOwn(id, this.#channel.n + 1, isOver)
-    // One that may have forgotten removals would bring back who was removed.
-    if (this.#snapshots.isStale || peers.awayMs > settings.staleMs) return
+    if (this.#isOutdated) return
     this.#channel.publish({ kind: 'record', fragment: registry.fragment(id) })
   }
 
@@ -151,12 +150,18 @@ export class Replica {
     this.#work()
   }
 
+  /** Whether it may have missed removals that nobody remembers: what it tells would bring back who was removed. */
+  get #isOutdated(): boolean {
+    return this.#snapshots.isStale || this.peers.awayMs > this.settings.staleMs
+  }
+
   #ownCame(message: ControlMessage): void {
-    if (!('n' in message) || !this.#own.add(message.n)) return
+    if (!('n' in message)) return
+    // Also one that a later beat has overtaken.
+    if (message.kind === 'record') this.changes.back(message.n)
+    if (!this.#own.add(message.n)) return
     this.#own.advance()
-    if (message.kind === 'record') {
-      this.changes.back(message.n)
-    } else if (message.kind === 'beat') {
+    if (message.kind === 'beat') {
       for (const n of message.lost) this.#own.add(n)
       if (this.#own.judge(message.n)) this.#host.holeSeen(message.from)
       this.#own.raise(message.n)
@@ -193,7 +198,8 @@ export class Replica {
         return
       }
       case 'again':
-        if (!this.#channel.again(message.first, message.last, from)) this.#beatSoon()
+        if (this.#isOutdated || !this.#channel.again(message.first, message.last, from))
+          this.#beatSoon()
         return
       case 'want':
         this.#snapshots.give(message, from, this.#isSynced)
@@ -237,6 +243,7 @@ export class Replica {
     if (this.#beats <= 3 || awayMs <= settings.staleMs) return
     this.#isSynced = false
     this.#snapshots.becomeStale(awayMs)
+    this.#channel.forget()
   }
 
   #otherBeat(message: Message<'beat'>, peer: Peer, numbers: Numbers): void {
@@ -284,12 +291,11 @@ export class Replica {
     const [first, last] = hole
     const known = this.#holes.get(replica)
     const { mono } = this.peers
-    if (known?.first === first) {
-      if (mono - known.at < this.settings.beatMs) return
-      if (known.tries >= 2) return this.#snapshots.want(replica)
-    }
+    // While what was asked for comes, the rest of it is not asked for anew.
+    if (known !== undefined && first <= known.last && mono - known.at < this.settings.beatMs) return
     const tries = known?.first === first ? known.tries + 1 : 1
-    this.#holes.set(replica, { first, at: mono, tries })
+    if (tries > 2) return this.#snapshots.want(replica)
+    this.#holes.set(replica, { first, last, at: mono, tries })
     this.#channel.send({ kind: 'again', first, last }, replica)
   }
 

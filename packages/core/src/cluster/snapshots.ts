@@ -181,6 +181,8 @@ export class Snapshots {
 
   #learn({ buckets, parts }: Running, last: SnapshotPart): void {
     const { registry, peers, channel, announce } = this.#options
+    // First, since whether a client is live depends on when those who hold its connections were heard.
+    peers.heardOf(last.peers)
     const isDropped = this.isStale && !last.isStale && last.whole > this.#awayMs
     if (isDropped) {
       this.#wholeAt = peers.mono - last.whole
@@ -200,7 +202,6 @@ export class Snapshots {
       else if (isDropped) registry.endAll(id)
     }
     if (isDropped) for (const id of registry.ids) registry.show(id, true)
-    peers.heardOf(last.peers)
     if (buckets === undefined) this.#caughtUp(last)
   }
 
