@@ -46,7 +46,8 @@ export interface KubernetesDriver extends Driver {
 }
 
 const RETRY_MS = 250
-const LEAVE_MS = 1_000
+/** A peer that is busy may take the whole time of a post twice: for what is under way, and for what waits. */
+const LEAVE_MS = 5_000
 const EIGHT_MEBIBYTES = 8_388_608
 /** What fits into the body of one post, in base64. */
 const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024

@@ -149,6 +149,22 @@ test('posts no more to a peer that has closed, and flushes what it has for other
   expect(performance.now() - begun).toBeLessThan(500)
 })
 
+test('flushes what it has for a peer that is slow before it closes', async () => {
+  const taken: unknown[] = []
+  const address = await fakePeer(({ post, answer }) => {
+    taken.push(...post.messages.map(([, payload]) => payload))
+    if (post.messages.length > 0) setTimeout(answer, 1_500)
+    else answer()
+  })
+  const one = await replica({ peers: new ToldFinder({ address, ready: true }) })
+  const underWay = one.publish('under way')
+  await until(() => expect(taken).toHaveLength(1))
+  const waiting = one.publish('waiting')
+  await one.driver.close()
+  await Promise.all([underWay, waiting])
+  expect(taken).toHaveLength(2)
+})
+
 test('begins anew with a replica that starts where another was', async () => {
   const one = await replica({ peers: new ToldFinder() })
   const address = await fakePeer(({ answer }) => answer())
