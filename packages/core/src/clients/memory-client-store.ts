@@ -4,14 +4,12 @@ import type {
   ClientStore,
   ClientStoreHost,
   ConnectionInfo,
-  Page,
 } from './client-store.ts'
 import type { TopicPattern } from '../driver.ts'
 import { StreamerError } from '../errors.ts'
 import { maskId } from '../logger.ts'
+import { DEFAULT_LIMIT, pageOf, placeOf, topicsPageOf } from './pages.ts'
 import { TtlQueues } from './ttl-queues.ts'
-
-const DEFAULT_LIMIT = 100
 
 /** Keeps clients in this process, for it alone. */
 export function memoryClientStore(): ClientStore {
@@ -99,7 +97,7 @@ export function memoryClientStore(): ClientStore {
     },
 
     async list(query) {
-      const after = query.after === undefined ? 0 : orderOf(query.after)
+      const after = placeOf(query.after)
       const wanted: Held[] = []
       const limit = query.limit ?? DEFAULT_LIMIT
       for (const held of clients.values()) {
@@ -116,13 +114,7 @@ export function memoryClientStore(): ClientStore {
     },
 
     async topics({ after, limit = DEFAULT_LIMIT }) {
-      const sorted = [...subscribers.keys()]
-        .filter((topic) => after === undefined || topic > after)
-        .toSorted()
-      return pageOf(sorted, limit, String, (topic) => ({
-        topic,
-        subscribers: subscribers.get(topic)!,
-      }))
+      return topicsPageOf(subscribers, after, limit)
     },
 
     async count() {
@@ -179,20 +171,4 @@ function withConnections(
 function isWanted(record: ClientRecord, { topic, connected }: ClientQuery): boolean {
   if (topic !== undefined && !record.topics.has(topic)) return false
   return connected === undefined || connected === record.connections.length > 0
-}
-
-function orderOf(after: string): number {
-  if (/^\d{1,15}$/.test(after)) return Number(after)
-  throw new StreamerError('INVALID_REQUEST', '`after` is not the `next` of a list of clients.')
-}
-
-function pageOf<Found, Item>(
-  found: Found[],
-  limit: number,
-  key: (found: Found) => string,
-  item: (found: Found) => Item,
-): Page<Item> {
-  const shown = found.slice(0, limit)
-  const items = shown.map(item)
-  return found.length > limit ? { items, next: key(shown.at(-1)!) } : { items }
 }

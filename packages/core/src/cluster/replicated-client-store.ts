@@ -7,8 +7,8 @@ import type {
   ClientStoreStatus,
   ConnectionInfo,
   NewClient,
-  Page,
 } from '../clients/client-store.ts'
+import { DEFAULT_LIMIT, pageOf, placeOf, topicsPageOf } from '../clients/pages.ts'
 import type { DriverStatus, TopicPattern } from '../driver.ts'
 import { StreamerError } from '../errors.ts'
 import { maskId } from '../logger.ts'
@@ -22,7 +22,6 @@ import {
   settingsOf,
 } from './settings.ts'
 
-const DEFAULT_LIMIT = 100
 /** Between attempts to read what is kept. */
 const LOAD_RETRY_MS = 500
 /** What one client may take of a message, in bytes. */
@@ -136,10 +135,10 @@ class ReplicatedClientStore implements ClientStore {
       this.#replica!.announce(id, opened)
   }
 
-  async list(query: ClientQuery): Promise<Page<ClientRecord>> {
+  async list(query: ClientQuery) {
     const { registry } = this.#ready()
     const { topic, connected, after, limit = DEFAULT_LIMIT } = query
-    const from = after === undefined ? -1 : orderOf(after)
+    const from = placeOf(after)
     const found: ClientEntry[] = []
     for (const entry of registry.live()) {
       if (entry.order <= from || (topic !== undefined && !topicsOf(entry).includes(topic))) continue
@@ -147,19 +146,16 @@ class ReplicatedClientStore implements ClientStore {
       if (connected === undefined || connected === isConnected()) found.push(entry)
     }
     found.sort((one, other) => one.order - other.order)
-    const items = found.slice(0, limit).map((entry) => registry.recordOf(entry))
-    return found.length > limit ? { items, next: String(found[limit - 1]!.order) } : { items }
+    return pageOf(
+      found,
+      limit,
+      ({ order }) => String(order),
+      (entry) => registry.recordOf(entry),
+    )
   }
 
   async topics({ after, limit = DEFAULT_LIMIT }: Pick<ClientQuery, 'after' | 'limit'>) {
-    const { subscribers } = this.#ready().registry
-    const sorted = [...subscribers.keys()]
-      .filter((topic) => after === undefined || topic > after)
-      .toSorted()
-    const items = sorted
-      .slice(0, limit)
-      .map((topic) => ({ topic, subscribers: subscribers.get(topic)! }))
-    return sorted.length > limit ? { items, next: items.at(-1)!.topic } : { items }
+    return topicsPageOf(this.#ready().registry.subscribers, after, limit)
   }
 
   async count(): Promise<number> {
@@ -291,9 +287,4 @@ function mustFit({ metadata, topics }: NewClient): void {
   if (length <= MAX_CLIENT_BYTES) return
   const text = `\`metadata\` and \`topics\` have ${length} bytes; the most is ${MAX_CLIENT_BYTES}.`
   throw new StreamerError('INVALID_REQUEST', text)
-}
-
-function orderOf(after: string): number {
-  if (/^\d{1,15}$/.test(after)) return Number(after)
-  throw new StreamerError('INVALID_REQUEST', '`after` is not the `next` of a list of clients.')
 }
