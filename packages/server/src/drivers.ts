@@ -26,12 +26,13 @@ const drivers: Readonly<Record<string, DriverEntry>> = {
 
 /** The schema of the key `driver`: a mapping whose `name` says which other keys there are. */
 export function driverSchema(): z.ZodType<DriverConfig> {
-  const [first, ...rest] = Object.entries(drivers).map(([name, { keys }]) =>
-    z.strictObject({
-      name: z.literal(name).describe('Which driver speaks to the broker.'),
-      ...keys,
-    }),
-  )
+  const [first, ...rest] = Object.entries(drivers).map(([name, { keys, faultIn }]) => {
+    const literal = z.literal(name).describe('Which driver speaks to the broker.')
+    return z.strictObject({ name: literal, ...keys }).superRefine((given, context) => {
+      const message = faultIn?.(given)
+      if (message !== undefined) context.addIssue({ code: 'custom', message })
+    })
+  })
   return z.discriminatedUnion('name', [first!, ...rest], {
     error: ({ code }) =>
       code === 'invalid_union' ? `expected one of: ${Object.keys(drivers).join(', ')}` : undefined,

@@ -196,12 +196,38 @@ describe('faults', () => {
   })
 
   test.each([
-    ['memory', 'workers: is more than 1, but the driver memory reaches one process only'],
-    ['kubernetes', 'workers: is more than 1, but the driver kubernetes posts to the port'],
-  ])('several workers cannot share clients by the driver %s', (driver, message) => {
-    expect(faultOf({ flags: { workers: '2', driver } })).toContain(message)
-    expect(load({ flags: { workers: '1', driver } }).config.workers).toBe(1)
+    ['memory', {}, 'workers: is more than 1, but the driver memory reaches one process only'],
+    [
+      'kubernetes',
+      { 'driver.dns': 'relays' },
+      'workers: is more than 1, but the driver kubernetes posts to the port',
+    ],
+  ])('several workers cannot share clients by the driver %s', (driver, more, message) => {
+    expect(faultOf({ flags: { workers: '2', driver, ...more } })).toContain(message)
+    expect(load({ flags: { workers: '1', driver, ...more } }).config.workers).toBe(1)
   })
+
+  test.each(['10.0.0.1', '10.0.0.1:0', '10.0.0.1:70700', 'a b:1', 'a:1,', 'http://a:1'])(
+    'relays are no peers at %s',
+    (peers) => {
+      expect(faultOf({ flags: { driver: 'kubernetes', 'driver.peers': peers } })).toBe(
+        'driver.peers: expected host:port (--driver.peers)',
+      )
+    },
+  )
+
+  test.each(['a b', 'a:0', 'a:b', '[::1]:70700', ''])('a relay is not reached at %j', (address) => {
+    const flags = { driver: 'kubernetes', 'driver.dns': 'relays', 'driver.address': address }
+    expect(faultOf({ flags })).toContain('driver.address: is neither an IP address')
+  })
+
+  test.each(['10.0.0.1', '::1', 'relay-0.relays', 'relay-0.relays:7070', '[::1]:7070'])(
+    'a relay is reached at %s',
+    (address) => {
+      const flags = { driver: 'kubernetes', 'driver.dns': 'relays', 'driver.address': address }
+      expect(load({ flags }).config.driver['address']).toBe(address)
+    },
+  )
 
   test('the name of several workers leaves room for their number', () => {
     const flags = { driver: 'nats', name: 'x'.repeat(61) }

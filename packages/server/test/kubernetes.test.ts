@@ -28,10 +28,17 @@ test('a relay takes the unsigned posts of plain programs with the token of its A
   expect((await send('x')).status).toBe(401)
 })
 
-test('a relay that is told of no peers, or in two ways, ends with a fault', async () => {
-  const { code, stderr } = await run(['serve', '--port', '0', '--internal-port', '0', ...driver])
-  expect(stderr).toContain('one of: service, dns, peers')
-  expect(code).toBe(1)
+test.each([
+  ['no peers', []],
+  ['peers in two ways', ['--driver.service', 'asbru', '--driver.peers', '127.0.0.1:1']],
+  ['peers in two ways', ['--driver.dns', 'asbru', '--driver.peers', '127.0.0.1:1']],
+  ['peers in two ways', ['--driver.service', 'asbru', '--driver.dns', 'asbru']],
+])('a relay that is told of %s ends with a fault of its configuration: %s', async (_, told) => {
+  const ports = ['--port', '0', '--internal-port', '0']
+  const { code, stdout, stderr } = await run(['serve', ...ports, ...driver, ...told])
+  expect(stderr).toContain('driver: needs exactly one of: service, dns, peers')
+  expect(stdout).toBe('')
+  expect(code).toBe(2)
 })
 
 function relay(seed: string): Promise<ServingAsbru> {

@@ -5,6 +5,8 @@ import { z } from 'zod'
 export interface DriverEntry {
   /** The keys that `driver` takes from configuration, `name` apart. */
   readonly keys: z.ZodRawShape
+  /** What is wrong with the mix of keys that are each right, if anything is. @default nothing can be */
+  readonly faultIn?: (keys: Readonly<Record<string, unknown>>) => string | undefined
   /** Makes it from keys that were checked. May load its package first. */
   readonly create: (
     keys: Readonly<Record<string, unknown>>,

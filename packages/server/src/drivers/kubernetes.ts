@@ -4,6 +4,9 @@ import { z } from 'zod'
 import { brokerKeys, type DriverEntry } from './driver-entry.ts'
 
 const text = z.string().min(1).exactOptional()
+const peerList = z
+  .string()
+  .refine((some) => splitPeers(some).every(isHostAndPort), 'expected host:port')
 
 const shape = {
   service: text.describe('The Service whose EndpointSlices list the relays.'),
@@ -14,7 +17,7 @@ const shape = {
     'In place of service: a name with the addresses of all relays, as of a headless Service.',
   ),
   peers: z
-    .union([z.string().min(1), z.array(z.string().min(1)).min(1)], 'expected host:port')
+    .union([peerList, z.array(peerList).min(1)], 'expected host:port')
     .exactOptional()
     .describe(
       'In place of service: relays as host:port, with commas between; one that knows others is enough.',
@@ -26,7 +29,10 @@ const shape = {
     .exactOptional()
     .describe('The port of the internal listeners of the other relays.')
     .meta({ defaultText: 'internalPort' }),
-  address: text
+  address: z
+    .string()
+    .refine(isAddress, 'is neither an IP address, nor a host, nor host:port')
+    .exactOptional()
     .describe(
       'Where others reach the internal listener of this relay: an IP address, or host:port.',
     )
@@ -54,6 +60,10 @@ type Keys = z.infer<typeof schema>
 /** `@asbru/driver-kubernetes`: no broker, relays post to each other. */
 export const kubernetes: DriverEntry = {
   keys: shape,
+  faultIn: ({ service, dns, peers }) =>
+    [service, dns, peers].filter((each) => each !== undefined).length === 1
+      ? undefined
+      : 'needs exactly one of: service, dns, peers',
   oneProcess: 'the driver kubernetes posts to the port that they would share',
   async create(keys, { internalHost, internalPort, boundPort }) {
     const { addressOf, kubernetesDriver } = await import('@asbru/driver-kubernetes')
@@ -75,18 +85,27 @@ async function finderOf(
   port: number,
 ): Promise<PeerFinder> {
   const { dnsPeers, endpointSlices, staticPeers } = await import('@asbru/driver-kubernetes')
-  const given = [service, dns, peers].filter((each) => each !== undefined)
-  if (given.length !== 1)
-    throw new TypeError('The driver kubernetes needs one of: service, dns, peers.')
   if (dns !== undefined) return dnsPeers({ name: dns, port })
-  if (peers !== undefined)
-    return staticPeers([peers].flat().flatMap((some) => some.split(',').map((each) => each.trim())))
+  if (peers !== undefined) return staticPeers([peers].flat().flatMap(splitPeers))
   return endpointSlices({
     service: service!,
     port,
     ...(namespace !== undefined && { namespace }),
     ...(api !== undefined && { api }),
   })
+}
+
+function splitPeers(some: string): string[] {
+  return some.split(',').map((each) => each.trim())
+}
+
+function isHostAndPort(told: string): boolean {
+  const port = /^[^\s/?#@]+:(\d{1,5})$/.exec(told)?.[1]
+  return Number(port) > 0 && URL.canParse(`http://${told}`)
+}
+
+function isAddress(told: string): boolean {
+  return isIP(told) !== 0 || isHostAndPort(told.includes(':') ? told : `${told}:1`)
 }
 
 /** An address that others can reach, if the listener has one of its own. */
