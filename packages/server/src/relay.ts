@@ -8,6 +8,7 @@ import { createDriver } from './drivers.ts'
 import { internalApp, type InternalAppOptions } from './internal-app.ts'
 import { closeServer, listen } from './listening.ts'
 import { answerNotFound } from './problem.ts'
+import { createStore } from './stores.ts'
 
 /** Where the driver kubernetes takes posts; its package is loaded only by those who name it. */
 const SEND_PATH = '/api/json/v1/send'
@@ -42,6 +43,7 @@ export async function startRelay(
     internalPort,
     apiToken,
     driver: driverConfig,
+    store: storeConfig,
     logLevel: _,
     workers: __,
     ...options
@@ -52,9 +54,13 @@ export async function startRelay(
     internalPort,
     boundPort: () => boundPort,
   })
+  const { beatMs, changeTimeoutMs, controlSecret } = options
+  const shared = { beatMs, changeTimeoutMs, ...(controlSecret !== undefined && { controlSecret }) }
+  const store = storeConfig && (await createStore(storeConfig, shared))
   const streamer = new Streamer({
     ...options,
     driver,
+    ...(store !== undefined && { store }),
     logger,
     onConnect: ({ clientId, connection }) =>
       logger.debug({ client: maskId(clientId), connection: connection.id }, 'connected'),

@@ -36,8 +36,8 @@ function valueAt(config: Config, path: string): unknown {
 }
 
 describe('precedence', () => {
-  /** Without those that take one value only, or with this driver. */
-  const keys = configKeys.filter(({ path }) => !/^(driver|anonymous$|workers$)/.test(path))
+  /** Without those that take one value only, or only with others. */
+  const keys = configKeys.filter(({ path }) => !/^(driver|store|anonymous$|workers$)/.test(path))
 
   test('a flag goes before a variable, that before YAML, and that before the default, for every key', () => {
     const anyKey = fc.constantFrom(...keys)
@@ -109,6 +109,17 @@ describe('shapes', () => {
     expect(load({ yaml, flags: { driver: 'memory' } }).config.driver).toEqual({ name: 'memory' })
   })
 
+  test('a store is a word or a mapping, and none if nothing is said', () => {
+    expect(load({}).config.store).toBeUndefined()
+    expect(load({ env: { ASBRU_STORE: 'redis' } }).config.store).toEqual({ name: 'redis' })
+    const flags = { store: 'redis', 'store.url': 'redis://127.0.0.1:6380', 'store.prefix': 'shop:' }
+    expect(load({ flags }).config.store).toEqual({
+      name: 'redis',
+      url: 'redis://127.0.0.1:6380',
+      prefix: 'shop:',
+    })
+  })
+
   test('anonymous clients are switched on by their topics, and off by a word', () => {
     const yaml = 'anonymous: { topics: [news] }'
     expect(load({ yaml }).config.anonymous).toEqual({ topics: ['news'] })
@@ -137,6 +148,12 @@ describe('faults', () => {
       'an unknown driver',
       { env: { ASBRU_DRIVER: 'x' } },
       'driver.name: expected one of: memory, kafka, nats, rabbitmq, redis, gcp-pubsub, kubernetes (ASBRU_DRIVER__NAME)',
+    ],
+    ['an unknown store', { flags: { store: 'x' } }, 'store.name: expected one of: redis'],
+    [
+      'a key of no store',
+      { yaml: 'store: { name: redis, key: x }' },
+      'store.key: there is no such key',
     ],
     ['a driver without a name', { yaml: 'driver: {}' }, 'driver.name: expected one of: memory'],
     [

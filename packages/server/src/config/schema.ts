@@ -3,6 +3,7 @@ import { StreamerError, type StreamerOptions, topicPatternOf } from '@asbru/core
 import { z } from 'zod'
 import { type DriverConfig, driverSchema, whyOneProcess } from '../drivers.ts'
 import { isLoopback } from '../loopback.ts'
+import { type StoreConfig, storeSchema } from '../stores.ts'
 
 /** How the relay is set up: the options of a Streamer that make sense for it, and those of its listeners. */
 export interface Config
@@ -20,6 +21,8 @@ export interface Config
   /** How many processes serve; more than one share both listeners. */
   workers: number
   driver: DriverConfig
+  /** Keeps clients where they outlive all replicas. */
+  store?: StoreConfig
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
 }
 
@@ -99,6 +102,12 @@ const shape = {
     .default({ name: 'memory' })
     .describe('Speaks to the broker. A word is short for a mapping with that name.')
     .meta({ word: 'name' }),
+  store: storeSchema
+    .exactOptional()
+    .describe(
+      'Keeps clients where they outlive all replicas. A word is short for a mapping with that name.',
+    )
+    .meta({ word: 'name', defaultText: 'none: they are in the replicas' }),
   namespace: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,64}$/, 'is not 1 to 64 of [A-Za-z0-9_-]')
