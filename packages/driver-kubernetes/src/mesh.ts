@@ -35,6 +35,8 @@ export class Mesh {
   readonly #own = new Set<string>()
   /** Those that have not answered the first hello, and since when it is said. */
   readonly #greetings = new Map<Peer, number>()
+  /** Of these, those that a start waits for: somebody may be there. */
+  readonly #awaited = new Set<Peer>()
   #onGreetingsOver: (() => void) | undefined
   #highest = 0
   #lost: { readonly error: unknown } | undefined
@@ -73,10 +75,13 @@ export class Mesh {
     this.#beats ??= setInterval(() => this.#beat(), this.#options.beatMs)
   }
 
-  /** Says hello to all addresses, ready or not; resolves once all have answered, or after so many milliseconds. */
+  /**
+   * Says hello to all addresses, ready or not; resolves once all have answered or refused the connection, or after
+   * so many milliseconds.
+   */
   async greetAll(withinMs: number): Promise<void> {
     for (const address of this.#listed.keys()) this.#meet(address)
-    if (this.#greetings.size === 0) return
+    if (this.#awaited.size === 0) return
     await new Promise<void>((resolve) => {
       const late = setTimeout(resolve, withinMs)
       this.#onGreetingsOver = () => {
@@ -180,7 +185,7 @@ export class Mesh {
           peers: this.known,
         }),
         onAnswer: (answering, answer, upTo) => this.#answered(answering, answer, upTo),
-        onFailure: (_, error) => this.#judge(error),
+        onFailure: (failing, error) => this.#failed(failing, error),
       })
       this.#peers.set(address, peer)
     }
@@ -192,6 +197,7 @@ export class Mesh {
     const peer = this.#peer(address)
     if (peer.sender !== undefined || this.#greetings.has(peer)) return
     this.#greetings.set(peer, performance.now())
+    this.#awaited.add(peer)
     peer.greet()
   }
 
@@ -216,8 +222,19 @@ export class Mesh {
     this.#acceptance.accept(upTo)
   }
 
+  #failed(peer: Peer, error: unknown): void {
+    // Nobody listens there: who starts there later says hello itself.
+    if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED') this.#awaitNoMore(peer)
+    this.#judge(error)
+  }
+
   #greeted(peer: Peer): void {
-    if (this.#greetings.delete(peer) && this.#greetings.size === 0) this.#onGreetingsOver?.()
+    this.#greetings.delete(peer)
+    this.#awaitNoMore(peer)
+  }
+
+  #awaitNoMore(peer: Peer): void {
+    if (this.#awaited.delete(peer) && this.#awaited.size === 0) this.#onGreetingsOver?.()
   }
 
   #remove(peer: Peer): void {

@@ -1,3 +1,4 @@
+import { reservePort } from '@asbru/brokers'
 import { localhostPeers, staticPeers } from '@asbru/driver-kubernetes'
 import { expect, test } from 'vitest'
 import { fakePeer, posted, postTo } from './support/fake-peer.ts'
@@ -134,6 +135,29 @@ test('is open once all peers have answered, ready or not', async () => {
   })
   await replica({ peers: new ToldFinder({ address: slow, ready: false }) })
   expect(isAnswered).toBe(true)
+})
+
+test('does not wait for a peer where nobody listens, but for one that is silent', async () => {
+  const { port } = await reservePort()
+  const silent = await fakePeer(() => {})
+  const opened = [silent, `127.0.0.1:${port}`].map(async (address) => {
+    await replica({ peers: new ToldFinder({ address, ready: true }), greetTimeoutMs: 9_000 })
+    return address
+  })
+  expect(await Promise.race(opened)).not.toBe(silent)
+})
+
+test('says hello on where nobody listened, and posts to who comes there', async () => {
+  const { port } = await reservePort()
+  const one = await replica({ peers: staticPeers([`127.0.0.1:${port}`]) })
+  await one.publish('before')
+  const taken: unknown[] = []
+  await fakePeer(({ post, answer }) => {
+    taken.push(...post.messages)
+    answer()
+  }, port)
+  await one.publish('after')
+  await until(() => expect(taken).toContainEqual(posted('after')))
 })
 
 test('posts no more to a peer that has closed, and flushes what it has for others first', async () => {

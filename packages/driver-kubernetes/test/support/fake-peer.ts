@@ -12,10 +12,10 @@ export interface Posted {
   readonly drop: () => void
 }
 
-/** Listens as a peer, and does with posts what it is told. */
-export async function fakePeer(onPost: (posted: Posted) => void): Promise<string> {
+/** Listens as a peer, on a port or a free one, and does with posts what it is told. */
+export async function fakePeer(onPost: (posted: Posted) => void, port = 0): Promise<string> {
   const server = createServer((request, response) => void take(request, response))
-  return listening(server)
+  return listening(server, port)
 
   async function take(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await text(request)

@@ -56,9 +56,9 @@ function news(text: string): OutgoingMessage {
   return { topic: 'news', payload: new TextEncoder().encode(text) }
 }
 
-/** Listens on a free port until the test is over, and says where. */
-export async function listening(server: Server): Promise<string> {
-  server.listen(0, '127.0.0.1')
+/** Listens on a port, or a free one, until the test is over, and says where. */
+export async function listening(server: Server, port = 0): Promise<string> {
+  server.listen(port, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(() => {
     server.close()
