@@ -1,6 +1,8 @@
 import type { Buffer } from 'node:buffer'
 import type { ClientStoreHost } from '../clients/client-store.ts'
 import type { ControlBody, ControlCodec, Sender } from './control-message.ts'
+import type { Peers } from './peers.ts'
+import { aged } from './record.ts'
 
 /** Of what was sent to all, so much is kept to be sent again. */
 const KEPT_MESSAGES = 2_000
@@ -12,21 +14,30 @@ const LOST_FOR = 200
 type Numbered = Extract<ControlBody, { n: number }>
 type WithoutNumber<Body> = Body extends unknown ? Omit<Body, 'n'> : never
 
+/** What was told to all, and when, in derived time. */
+interface Kept {
+  readonly body: Numbered
+  readonly length: number
+  readonly at: number
+}
+
 /** Sends what this replica tells others, and numbers what it tells all of them. */
 export class Channel {
   readonly self: Sender
   readonly #host: ClientStoreHost
   readonly #codec: ControlCodec
+  readonly #peers: Peers
   /** By number, oldest first. */
-  readonly #kept = new Map<number, Buffer>()
+  readonly #kept = new Map<number, Kept>()
   #keptBytes = 0
   readonly #lost = new Set<number>()
   #n = 0
   #told: Promise<void> = Promise.resolve()
 
-  constructor(host: ClientStoreHost, codec: ControlCodec) {
+  constructor(host: ClientStoreHost, codec: ControlCodec, peers: Peers) {
     this.#host = host
     this.#codec = codec
+    this.#peers = peers
     const { replica: from, name, clock } = host
     this.self = { from, name, startedAt: Math.trunc(clock.wallTime()) }
   }
@@ -45,8 +56,9 @@ export class Channel {
   /** Tells all replicas, this one included, and returns the number of the message. */
   publish(body: WithoutNumber<Numbered>): number {
     const n = ++this.#n
-    const bytes = this.#codec.encode({ ...body, n, ...this.self })
-    this.#keep(n, bytes)
+    const numbered = { ...body, n }
+    const bytes = this.#codec.encode({ ...numbered, ...this.self })
+    this.#keep({ body: numbered, length: bytes.length, at: this.#peers.now })
     this.#told = this.#hand(bytes).catch(() => void this.#lost.add(n))
     return n
   }
@@ -60,9 +72,9 @@ export class Channel {
   again(first: number, last: number, to: string): boolean {
     let isWhole = true
     for (let n = first; n <= Math.min(last, this.#n); n++) {
-      const bytes = this.#kept.get(n)
-      if (bytes === undefined) isWhole = false
-      else this.#tell(bytes, to)
+      const kept = this.#kept.get(n)
+      if (kept === undefined) isWhole = false
+      else this.#tell(this.#codec.encode({ ...this.#agedBody(kept), ...this.self }), to)
     }
     return isWhole
   }
@@ -89,9 +101,15 @@ export class Channel {
     return Promise.resolve().then(() => this.#host.tell(bytes, to))
   }
 
-  #keep(n: number, bytes: Buffer): void {
-    this.#kept.set(n, bytes)
-    this.#keptBytes += bytes.length
+  /** Times in it are ages, and count on. */
+  #agedBody({ body, at }: Kept): Numbered {
+    if (body.kind !== 'record') return body
+    return { ...body, fragment: aged(body.fragment, Math.round(this.#peers.now - at)) }
+  }
+
+  #keep(kept: Kept): void {
+    this.#kept.set(kept.body.n, kept)
+    this.#keptBytes += kept.length
     for (const [oldest, old] of this.#kept) {
       if (this.#kept.size <= KEPT_MESSAGES && this.#keptBytes <= KEPT_BYTES) return
       this.#kept.delete(oldest)

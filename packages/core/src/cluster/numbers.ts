@@ -4,6 +4,7 @@ const MAX_AHEAD = 10_000
 /** Which numbered messages of one sender came: all up to `top`, and some behind a hole. */
 export class Numbers {
   #top = 0
+  #last = 0
   readonly #ahead = new Set<number>()
   /** The least of them. */
   #least = Number.POSITIVE_INFINITY
@@ -13,6 +14,11 @@ export class Numbers {
   /** All up to here came. */
   get top(): number {
     return this.#top
+  }
+
+  /** The latest that came. */
+  get last(): number {
+    return this.#last
   }
 
   /** The first and last number of the first hole, if there is one. */
@@ -27,6 +33,7 @@ export class Numbers {
    */
   add(n: number): boolean {
     if (n <= this.#top || this.#ahead.has(n)) return false
+    this.#last = Math.max(this.#last, n)
     if (this.#ahead.size >= MAX_AHEAD) return true
     this.#ahead.add(n)
     this.#least = Math.min(this.#least, n)
@@ -45,6 +52,7 @@ export class Numbers {
   raise(n: number): void {
     if (n <= this.#top) return
     this.#top = n
+    this.#last = Math.max(this.#last, n)
     this.#least = n
     for (const ahead of this.#ahead) if (ahead <= n) this.#ahead.delete(ahead)
     this.advance()

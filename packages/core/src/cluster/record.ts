@@ -116,6 +116,23 @@ export function fragmentOf(
   }
 }
 
+/** A fragment that is told so many milliseconds later. */
+export function aged(fragment: Fragment, ms: number): Fragment {
+  const { made, goneAt, holders } = fragment
+  return {
+    ...fragment,
+    made: made + ms,
+    goneAt: goneAt + ms,
+    holders: holders.map(([replica, n, connections, age, isOver]) => [
+      replica,
+      n,
+      connections,
+      age + ms,
+      isOver,
+    ]),
+  }
+}
+
 /** Takes over what is later in a fragment. Connections at `self` are known better here. */
 export function merge(
   entry: ClientEntry,

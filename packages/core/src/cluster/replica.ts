@@ -73,7 +73,7 @@ export class Replica {
       wallTime: () => clock.wallTime(),
       maxAgeMs: settings.tombstoneMs,
     })
-    const channel = (this.#channel = new Channel(host, this.#codec))
+    const channel = (this.#channel = new Channel(host, this.#codec, peers))
     const numbers = this.#numbers
     this.#acknowledgements = new Acknowledgements({ host, settings, peers, channel, numbers })
     const registry = (this.registry = new Registry({
@@ -136,7 +136,7 @@ export class Replica {
   announce(id: string, isOver: boolean): void {
     const { registry } = this
     registry.noteOwn(id, this.#channel.n + 1, isOver)
-    if (this.#isOutdated) return
+    if (this.#snapshots.isOutdated) return
     this.#channel.publish({ kind: 'record', fragment: registry.fragment(id) })
   }
 
@@ -148,11 +148,6 @@ export class Replica {
     if (isOwn) this.#ownCame(message)
     else this.#otherCame(message)
     this.#work()
-  }
-
-  /** Whether it may have missed removals that nobody remembers: what it tells would bring back who was removed. */
-  get #isOutdated(): boolean {
-    return this.#snapshots.isStale || this.peers.awayMs > this.settings.staleMs
   }
 
   #ownCame(message: ControlMessage): void {
@@ -178,9 +173,10 @@ export class Replica {
     }
     const peer = this.peers.meet(message)
     const numbers = this.#numbersOf(from)
-    const isBehindHole = numbers.hole !== undefined && message.n < numbers.hole[1] + 1
+    // What came after it may have been answered meanwhile, and so may this.
+    const isBehind = message.n < numbers.last
     if (!numbers.add(message.n)) return
-    if (message.kind === 'record') this.#changeCame(message, isBehindHole)
+    if (message.kind === 'record') this.#changeCame(message, isBehind)
     else if (message.kind === 'beat') this.#otherBeat(message, peer, numbers)
     else peer.isOver = true
     numbers.advance()
@@ -198,7 +194,7 @@ export class Replica {
         return
       }
       case 'again':
-        if (this.#isOutdated || !this.#channel.again(message.first, message.last, from))
+        if (this.#snapshots.isOutdated || !this.#channel.again(message.first, message.last, from))
           this.#beatSoon()
         return
       case 'want':
@@ -216,7 +212,7 @@ export class Replica {
     }
   }
 
-  #changeCame({ from, n, fragment, op }: Message<'record'>, isBehindHole: boolean): void {
+  #changeCame({ from, n, fragment, op }: Message<'record'>, isBehind: boolean): void {
     const { registry, peers, settings, changes } = this
     const refuse = (verdict: string | undefined): void => {
       if (verdict !== undefined) this.#acknowledgements.refuse(from, n, verdict)
@@ -226,7 +222,7 @@ export class Replica {
       const entry = registry.get(fragment.id)
       refuse(claimVerdict(entry, op, parts, changes.isClaiming(fragment.id)))
     }
-    this.#merge(fragment, isBehindHole || !peers.isInTouch)
+    this.#merge(fragment, isBehind || !peers.isInTouch)
     if (op !== undefined) refuse(verdictOf(registry.get(fragment.id), op))
     this.#acknowledgements.tell(from)
   }
@@ -367,7 +363,7 @@ export class Replica {
       beat: ++this.#beats,
       applied: replicas.map((replica) => [replica, this.#acknowledgements.of(replica)]),
       ...this.#digestToSend(),
-      isStale: this.#snapshots.isStale,
+      isStale: this.#snapshots.isOutdated,
       isSynced: this.#isSynced,
       says: this.#acknowledgements.allSays,
       lost: this.#channel.lost,

@@ -51,6 +51,15 @@ export class Snapshots {
     this.#bornAt = options.peers.now
   }
 
+  /**
+   * Whether it may have missed removals that nobody remembers, also while it does not know yet for how long it was away: what
+   * it tells would bring back who was removed.
+   */
+  get isOutdated(): boolean {
+    const { peers, settings } = this.#options
+    return this.isStale || peers.awayMs > settings.staleMs
+  }
+
   /** For how long, in milliseconds, this replica, or the one that it learned from, knows of everything. */
   get sinceEmptyMs(): number {
     return this.#options.peers.now - this.#emptyAt
@@ -150,7 +159,7 @@ export class Snapshots {
     const { peers, channel } = this.#options
     return {
       peers: peers.ages(channel.self),
-      isStale: this.isStale,
+      isStale: this.isOutdated,
       whole: bounded(peers.mono - this.#wholeAt),
       empty: bounded(peers.now - this.#emptyAt),
     }
