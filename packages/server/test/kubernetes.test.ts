@@ -16,6 +16,23 @@ test('relays that know one of them give what each is asked to publish to the cli
   for (const each of clients) expect((await each(all.length)).toSorted()).toEqual(published)
 })
 
+test('a relay that drains has messages posted to it until its last connection ends', async () => {
+  const drain = ['--drain-ms', '3000']
+  const draining = await serve([...driver, ...drain, '--driver.peers', '127.0.0.1:1'])
+  const other = await relay(new URL(draining.internal).host)
+  const streams = await Promise.all(Array.from({ length: 20 }, () => drainedStream(draining)))
+  draining.asbru.signal('SIGTERM')
+  await draining.asbru.says('stderr', /stopping/)
+  let number = 0
+  const ended = draining.asbru.ended.then(({ code }) => code)
+  while (streams.some(({ isOpen }) => isOpen))
+    await post(`${other.api}/topics/${TOPIC}/messages`, number++)
+  expect(await ended).toBe(0)
+  for (const { got } of streams) expect(got).toEqual(got.map((_, i) => i))
+  const lengths = streams.map(({ got }) => got.length).toSorted((a, b) => a - b)
+  expect(lengths.at(-1)).toBeGreaterThan(lengths[0]!)
+})
+
 test('a relay takes the unsigned posts of plain programs with the token of its API', async () => {
   const serving = await serve([...driver, '--driver.peers', '127.0.0.1:1', '--api-token', 't'])
   const send = (token: string): Promise<Response> =>
@@ -45,22 +62,42 @@ function relay(seed: string): Promise<ServingAsbru> {
   return serve([...driver, '--driver.peers', seed])
 }
 
+/** An EventSource on a relay, until that says that it closes. */
+async function drainedStream(serving: ServingAsbru): Promise<{ isOpen: boolean; got: number[] }> {
+  const source = await openSource(serving)
+  const stream = { isOpen: true, got: [] as number[] }
+  source.addEventListener(TOPIC, ({ data }) => void stream.got.push(Number(data)))
+  source.addEventListener('message', ({ data }) => {
+    if ((data as string).includes('"closing"')) end()
+  })
+  source.addEventListener('error', end)
+  return stream
+
+  function end(): void {
+    stream.isOpen = false
+    source.close()
+  }
+}
+
 /** An EventSource on a relay, whose first events can be waited for. */
-async function client({
-  events,
-  api,
-}: ServingAsbru): Promise<(count: number) => Promise<string[]>> {
-  const { id } = await post(`${api}/clients`, { topics: [TOPIC] })
-  const source = new EventSource(`${events}?id=${id}`)
-  onTestFinished(() => source.close())
+async function client(serving: ServingAsbru): Promise<(count: number) => Promise<string[]>> {
+  const source = await openSource(serving)
   const got: string[] = []
   source.addEventListener(TOPIC, ({ data }) => void got.push(data as string))
-  await new Promise((resolve, reject) => {
-    source.addEventListener('open', resolve)
-    source.addEventListener('error', reject)
-  })
   return async (count) => {
     await vi.waitFor(() => expect(got.length).toBeGreaterThanOrEqual(count), { timeout: 10_000 })
     return got
   }
+}
+
+/** An open EventSource of a client that has the topic; it is closed with the test. */
+async function openSource({ events, api }: ServingAsbru): Promise<EventSource> {
+  const { id } = await post(`${api}/clients`, { topics: [TOPIC] })
+  const source = new EventSource(`${events}?id=${id}`)
+  onTestFinished(() => source.close())
+  await new Promise((resolve, reject) => {
+    source.addEventListener('open', resolve)
+    source.addEventListener('error', reject)
+  })
+  return source
 }
