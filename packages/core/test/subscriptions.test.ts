@@ -2,6 +2,7 @@ import { expect, test, vi } from 'vitest'
 import { ClientConnection } from './support/client-connection.ts'
 import { deferred } from './support/deferred.ts'
 import { ManualClock } from './support/manual-clock.ts'
+import { memoryClientStore } from '../src/clients/memory-client-store.ts'
 import { scriptedDriver } from './support/scripted-driver.ts'
 import { serveStreamer } from './support/serve-streamer.ts'
 
@@ -174,4 +175,13 @@ test('refuses to send to a client that is not there', async () => {
     code: 'CLIENT_NOT_FOUND',
     message: expect.not.stringContaining('nobody-at-all'),
   })
+})
+
+test('tells the store of a topic that the client seems to have already', async () => {
+  const store = memoryClientStore()
+  const asked = vi.spyOn(store, 'changeTopics')
+  const { streamer } = await serveStreamer({ store })
+  const { id } = await streamer.newClient({ topics: ['news'] })
+  await streamer.subscribe(id, 'news')
+  expect([...asked.mock.calls[0]![1].keys()]).toEqual(['news'])
 })

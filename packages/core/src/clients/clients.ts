@@ -79,9 +79,10 @@ export class Clients {
     const record = await this.get(id)
     const added = wanted.filter((topic) => !record.topics.has(topic))
     await this.#authorize(record, added)
-    const release = await this.#broker.hold(added)
+    const release = await this.#broker.hold(wanted)
     try {
-      const since = new Map(added.map((topic) => [topic, this.#window.head]))
+      // Also of what it has already, as far as is known here: another replica may know that it has it no more.
+      const since = new Map(wanted.map((topic) => [topic, this.#window.head]))
       const changed = (await this.#options.store.changeTopics(id, since, unwanted)) ?? notFound(id)
       return [...changed.topics.keys()].toSorted()
     } finally {
