@@ -135,7 +135,8 @@ export class Registry {
     for (const [, stamp] of fragment.topics) stamps.saw(stamp)
     const entry = this.entry(fragment.id)
     const { gone } = entry
-    const now = this.isOpen ? host.sequence() : 0
+    // Of a change that may have been answered before, messages may have passed by this replica.
+    const now = this.isOpen && !isLate ? host.sequence() : 0
     const sinceOf = (topic: TopicPattern): number => since?.get(topic) ?? now
     merge(entry, fragment, { now: peers.now, self: host.replica, since: sinceOf })
     if (entry.gone > gone) this.#endConnections(fragment.id, entry.gone)

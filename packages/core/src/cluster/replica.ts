@@ -177,7 +177,7 @@ export class Replica {
     const isBehind = message.n < numbers.last
     if (!numbers.add(message.n)) return
     if (message.kind === 'record') this.#changeCame(message, isBehind)
-    else if (message.kind === 'beat') this.#otherBeat(message, peer, numbers)
+    else if (message.kind === 'beat') this.#otherBeat(message, peer, numbers, isBehind)
     else peer.isOver = true
     numbers.advance()
     this.#mend(from, numbers)
@@ -242,13 +242,14 @@ export class Replica {
     this.#channel.forget()
   }
 
-  #otherBeat(message: Message<'beat'>, peer: Peer, numbers: Numbers): void {
+  #otherBeat(message: Message<'beat'>, peer: Peer, numbers: Numbers, isAgain: boolean): void {
     const { from, applied, says, lost } = message
     const self = this.#host.replica
     for (const n of lost) numbers.add(n)
     const isTold = this.#excused.delete(from)
     if (numbers.judge(message.n) && !isTold) this.#host.holeSeen(from)
-    this.#host.beatCame(from, message.beat)
+    // One that was asked for again came without the data around it.
+    if (!isAgain) this.#host.beatCame(from, message.beat)
     for (const [replica, said] of says) if (replica === self) this.changes.hear(said)
     const named = applied.find(([replica]) => replica === self)
     peer.at = this.peers.now
