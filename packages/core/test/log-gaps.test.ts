@@ -159,6 +159,20 @@ test('remembers of each log the last gap that was dropped', async () => {
   expect(await moved.take(1)).toEqual([EXCEEDED])
 })
 
+test('notices that a log was made anew before it judges a cursor in the new one', async () => {
+  const one = await logReplica({ a: 0 }, 'younger')
+  one.read('a', 1, 'younger')
+  const connection = await ClientConnection.open(one.url(CLIENT))
+  await connection.take(1)
+  const other = await logReplica({ a: 5 })
+  other.driver.catchUp = async () => {
+    goOn(other, 'log-changed', 0, 'a', 'younger')
+    for (const offset of [1, 2]) other.read('a', offset, 'younger')
+  }
+  const moved = await ClientConnection.open(other.url(CLIENT), connection.cursor)
+  expect(await moved.take(1)).toEqual(['news: a2'])
+})
+
 test('does not take the beginning of the log of before for that of the one made anew', async () => {
   const one = await logReplica({ a: 0 }, '', SMALL)
   for (const offset of [1, 2]) one.read('a', offset)
@@ -178,9 +192,15 @@ async function afterOne(at: LogReplica): Promise<ClientConnection> {
 }
 
 /** What a driver tells that goes on elsewhere in a log. */
-function goOn({ driver }: LogReplica, reason: GapReason, offset: number, log = 'a'): void {
+function goOn(
+  { driver }: LogReplica,
+  reason: GapReason,
+  offset: number,
+  log = 'a',
+  epoch = '',
+): void {
   driver.tell({ type: 'gap', reason })
-  driver.tell({ type: 'log', position: placeIn(log, offset) })
+  driver.tell({ type: 'log', position: placeIn(log, offset, epoch) })
 }
 
 /** Lets all promises that are settled run on. */

@@ -13,7 +13,7 @@ export interface CatchUpOptions {
   readonly clock: Clock
 }
 
-/** Lets a replica that lags behind a browser's cursor read its logs up to there before it goes on from it. */
+/** Lets a replica that lags behind a browser's cursor, or cannot make sense of it, read its logs before it judges. */
 export class CatchUp {
   readonly #options: CatchUpOptions
   #running: Promise<void> | undefined
@@ -29,7 +29,7 @@ export class CatchUp {
   async to(cursor: string): Promise<void> {
     const { cursors } = this.#options
     // A run that began earlier may have looked before the message was there; one that begins now covers it.
-    for (let runs = 0; runs < 2 && cursors.isAhead(cursor); runs++) await this.#run()
+    for (let runs = 0; runs < 2 && !cursors.fits(cursor); runs++) await this.#run()
   }
 
   #run(): Promise<void> {

@@ -88,8 +88,8 @@ export interface Cursors {
   readonly log: number
   /** Finds the place of a text, which may be forged, cut or foreign. */
   place(text: string, entries: Entries): Placed
-  /** Whether a text stands behind something that this replica has not read yet. */
-  isAhead(text: string): boolean
+  /** Whether a text names a place in what this replica has read. If not, it may be one that it has not read yet. */
+  fits(text: string): boolean
   /** Lets go of what is of no use any more. */
   dropOld(): void
 }

@@ -82,8 +82,13 @@ export class FlowCursors implements Cursors {
   }
 
   /** Another replica's order says nothing about what is still to come. */
-  isAhead(): boolean {
-    return false
+  fits(): boolean {
+    return true
+  }
+
+  /** Whether a text is one of this replica's own. */
+  isOwn(text: string): boolean {
+    return FORM.exec(unsealed(text) ?? '')?.[1] === this.#start
   }
 
   dropOld(): void {

@@ -120,24 +120,17 @@ export class LogCursors implements Cursors {
   place(text: string, entries: Entries): Placed {
     const { head } = entries
     if (text.startsWith('1.')) return this.#options.own.place(text, entries)
-    const spots = this.#parse(text)
-    if (spots === undefined) return { start: { sequence: head }, gap: 'cursor-unknown' }
-    const vector = this.#vectorOf(spots)
-    if (vector === undefined) return { start: { sequence: head }, gap: 'log-changed' }
-    const gap = this.#doubtOf(vector)
-    if (gap !== undefined) return { start: { sequence: head }, gap }
+    const judged = this.#judge(text)
+    if ('gap' in judged) return { start: { sequence: head }, ...judged }
+    const { vector } = judged
     const held = vector.map((spot, index) => this.#atLeastBase(spot, index))
     if (held.every((spot, index) => spot === vector[index]))
       return { start: this.#find(vector, entries) }
     return { start: this.#find(held, entries), gap: 'window-exceeded' }
   }
 
-  isAhead(text: string): boolean {
-    const spots = this.#parse(text) ?? new Map<string, Spot>()
-    return [...this.#byName.values()].some((index) => {
-      const spot = spots.get(this.#logs[index]!.key)
-      return spot !== undefined && spot.offset > this.#vector[index]!.offset
-    })
+  fits(text: string): boolean {
+    return text.startsWith('1.') ? this.#options.own.isOwn(text) : !('gap' in this.#judge(text))
   }
 
   dropOld(): void {
@@ -164,6 +157,14 @@ export class LogCursors implements Cursors {
     vector[index] = spotAt(this.#logs[index]!.key, check, offset)
     this.#vector = vector
     this.#text = undefined
+  }
+
+  #judge(text: string): { readonly vector: Vector } | { readonly gap: GapReason } {
+    const spots = this.#parse(text)
+    if (spots === undefined) return { gap: 'cursor-unknown' }
+    const vector = this.#vectorOf(spots)
+    const gap = vector === undefined ? 'log-changed' : this.#doubtOf(vector)
+    return gap === undefined ? { vector: vector! } : { gap }
   }
 
   #parse(text: string): Map<string, Spot> | undefined {
