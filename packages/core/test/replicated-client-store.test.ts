@@ -76,39 +76,6 @@ test('what is asked for again is asked once, however many messages it is', async
   expect(cluster.copies.filter((copy) => kindOf(copy) === 'again')).toHaveLength(1)
 })
 
-test('a beat that was asked for again is none in the flow of the data', async () => {
-  const { pass, cluster, replicas } = await started(2)
-  const [one, two] = replicas as [StoreReplica, StoreReplica]
-  cluster.arrives = ({ isForAll, from, to }) => !(isForAll && from === two.id && to === one.id)
-  await pass(2 * BEAT_MS)
-  const before = one.beats.length
-  cluster.arrives = () => true
-  // What shows the hole is no beat: those that are missing come before the next one.
-  const made = two.store.create(client('a'))
-  await pass(5 * BEAT_MS)
-  await made
-  const numbers = one.beats.slice(before).flatMap(([from, n]) => (from === two.id ? [n] : []))
-  expect(numbers).toEqual(numbers.toSorted((a, b) => a - b))
-  const last = one.beats.slice(0, before).findLast(([from]) => from === two.id)![1]
-  expect(numbers[0]).toBeGreaterThan(last + 2)
-})
-
-test('a topic of which a replica hears late holds there from its beginning', async () => {
-  const { pass, cluster, replicas } = await started(2)
-  const [one, two] = replicas as [StoreReplica, StoreReplica]
-  const made = two.store.create(client('a'))
-  await pass(BEAT_MS)
-  await made
-  cluster.arrives = ({ isForAll, from, to }) => !(isForAll && from === two.id && to === one.id)
-  const changed = two.store.changeTopics('a', new Map([['news', 7]]), [])
-  await pass(BEAT_MS / 2)
-  cluster.arrives = () => true
-  await pass(3 * BEAT_MS)
-  await changed
-  expect(one.late).toEqual(['a'])
-  expect(one.clients.get('a')!.topics.get('news')).toBe(0)
-})
-
 test('one that starts among others asks nobody for what its snapshot brings', async () => {
   const { pass, cluster, replicas } = await started(2)
   const made = replicas[0]!.store.create(client('a', ['news']))
