@@ -1,9 +1,9 @@
-import { setImmediate as turn } from 'node:timers/promises'
+import { nextTick } from 'node:process'
 import type { Link } from './link.ts'
 
 /**
- * Waits until the server has taken what was published. All publishes of one turn of the event loop share
- * one round trip, since each would cost the broker as much as a message.
+ * Waits until the server has taken what was published. All that is published together shares one round trip, since each
+ * would cost the broker as much as a message.
  */
 export class Acceptance {
   readonly #link: Link
@@ -36,12 +36,12 @@ export class Acceptance {
   }
 
   async #ask(batch: () => Batch): Promise<void> {
-    await turn()
+    await settled()
     this.#gathering = undefined
     try {
       await this.#link.flush()
-      // Refusals are told by an iterator of the client, which needs its turn.
-      await turn()
+      // Refusals are told by an iterator of the client.
+      await settled()
     } finally {
       this.#underWay.delete(batch())
     }
@@ -52,4 +52,11 @@ interface Batch {
   readonly subjects: Set<string>
   readonly refused: Map<string, Error>
   readonly done: Promise<void>
+}
+
+/** Resolves once all promises that are settled now have told those who wait for them. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => {
+    nextTick(resolve)
+  })
 }
