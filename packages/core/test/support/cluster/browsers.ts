@@ -18,7 +18,8 @@ export class Browsers {
 
   /** Opens a tab that stays for a while. */
   open(client: string, name: string, leavesAfterMs: number): void {
-    this.dial({ client, leavesAfterMs, at: undefined, isOpen: false, connection: '' }, name)
+    const tab = { client, leavesAfterMs, at: undefined, isOpen: false, openedAt: 0, connection: '' }
+    this.dial(tab, name)
   }
 
   dial(tab: Tab, name?: string): void {
@@ -46,7 +47,7 @@ export class Browsers {
   /** Ends an open connection. */
   close(tab: Tab, why: 'told' | 'leaves' | 'broken'): void {
     const simulation = this.#simulation
-    const { timeline, history, illSince, random } = simulation
+    const { timeline, random } = simulation
     const replica = tab.at!
     const { client, connection } = tab
     simulation.log('close', client, 'at', replica.id, why)
@@ -55,14 +56,29 @@ export class Browsers {
     timeline.after(0, () => {
       replica.give('call', () => void replica.store.detach(client, connection, true))
     })
-    // A stall that ends in a kill counts from its begin.
-    const seen = Math.min(timeline.now, illSince.get(replica.name) ?? Infinity)
-    const last = history.lastSeen.get(client) ?? 0
-    history.lastSeen.set(client, replica.isUp ? timeline.now : Math.max(last, seen))
-    if (why === 'told' && history.isValid(client, timeline.now) && !history.wasRemoved(client)) {
-      simulation.fail('d', `${client} is ended at ${replica.id}, and is valid`)
-    }
+    this.#noteEnd(tab, replica)
+    if (why === 'told') this.#checkEnded(tab, replica)
     if (why !== 'leaves') this.#comeBack(tab, random.between(100, 2_000))
+  }
+
+  /** No connection of a client that exists is ended, but by a removal that its replica was late to hear of. */
+  #checkEnded({ client, openedAt }: Tab, replica: SimulatedReplica): void {
+    const { history, timeline, fail } = this.#simulation
+    if (!history.isValid(client, timeline.now)) return
+    const isRemovedSince = history
+      .changesOf(client)
+      .some(({ kind, end }) => kind === 'remove' && end >= openedAt)
+    const isLate = history.wasRemoved(client) && !this.#simulation.isWell(replica)
+    if (!isRemovedSince && !isLate) fail('d', `${client} is ended at ${replica.id}, and is valid`)
+  }
+
+  #noteEnd({ client, openedAt }: Tab, { name, isUp }: SimulatedReplica): void {
+    const { timeline, history, illSince } = this.#simulation
+    const { lastSeen, lastHeard } = history
+    // A stall that ends in a kill counts from its begin.
+    const heard = Math.min(timeline.now, illSince.get(name) ?? Infinity)
+    if (openedAt < heard) lastHeard.set(client, Math.max(lastHeard.get(client) ?? 0, heard))
+    lastSeen.set(client, isUp ? timeline.now : Math.max(lastSeen.get(client) ?? 0, heard))
   }
 
   async #connect(tab: Tab, replica: SimulatedReplica, connection: string): Promise<void> {
@@ -83,6 +99,9 @@ export class Browsers {
       if (!(error instanceof StreamerError)) {
         this.#simulation.fail('error', `connect ${tab.client}: ${(error as Error).stack}`)
       }
+      if (this.#simulation.areAllWell(TTL_MS)) {
+        this.#simulation.fail('refused', `connect ${tab.client}: not ready, though all are well`)
+      }
       if (!isOver()) this.#notNow(tab, replica, (error as StreamerError).code)
     }
   }
@@ -100,6 +119,7 @@ export class Browsers {
     this.connected++
     this.#simulation.log('connect', tab.client, 'at', replica.id)
     tab.isOpen = true
+    tab.openedAt = this.#simulation.timeline.now
     if (tab.leavesAfterMs === Infinity) return
     this.#simulation.timeline.after(tab.leavesAfterMs, () => {
       if (!tab.isOpen || tab.connection !== connection) return

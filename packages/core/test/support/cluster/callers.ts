@@ -73,8 +73,19 @@ export class Callers {
         this.#simulation.fail('error', `${describe(change)}: ${(error as Error).stack}`)
       }
       const { code } = error as StreamerError
+      this.#checkRefusal(change, code)
       this.#settle(change, code === 'CLIENT_EXISTS' ? 'exists' : 'refused', code)
     }
+  }
+
+  /** Where nothing is wrong, a change is not refused for want of answers. */
+  #checkRefusal(change: Change, code: string): void {
+    const simulation = this.#simulation
+    const isExcused =
+      code === 'CHANGE_TIMEOUT'
+        ? !simulation.areAllWell()
+        : code !== 'NOT_READY' || !simulation.areAllWell(TTL_MS)
+    if (!isExcused) simulation.fail('refused', `${describe(change)}: ${code}, though all are well`)
   }
 
   #settle(change: Change, outcome: Change['outcome'], why: string): void {
@@ -92,8 +103,9 @@ export class Callers {
     change.end = timeline.now
     change.outcome = 'answered'
     if (isMaking(change)) {
-      const last = history.lastSeen.get(change.client) ?? 0
-      history.lastSeen.set(change.client, Math.max(last, change.issuedAt))
+      for (const times of [history.lastSeen, history.lastHeard]) {
+        times.set(change.client, Math.max(times.get(change.client) ?? 0, change.issuedAt))
+      }
     }
     for (const replica of replicas.values()) history.noteHolder(replica, change.client)
     this.#checkHolds(change)
@@ -140,7 +152,7 @@ export class Callers {
     const isHeld = history.tabs.some(
       (tab) => tab.isOpen && tab.client === client && this.#simulation.isWell(tab.at!),
     )
-    return isHeld || timeline.now - history.lastSeen.get(client)! < TTL_MS * 0.8
+    return isHeld || timeline.now - history.lastHeard.get(client)! < TTL_MS * 0.8
   }
 
   #checkMadeOnce(change: Change): void {

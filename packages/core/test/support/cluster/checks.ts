@@ -78,6 +78,7 @@ export async function checkEnd(simulation: Simulation): Promise<void> {
     lists.set(replica, new Map(items.map((record) => [record.id, record])))
   }
   checkConverged(simulation, lists)
+  checkAnswered(simulation)
   const [list] = lists.values()
   if (list === undefined) return
   for (const [client, record] of list) {
@@ -86,10 +87,21 @@ export async function checkEnd(simulation: Simulation): Promise<void> {
     checkFirstTopics(simulation, record)
   }
   const { history, timeline } = simulation
-  for (const { client, isOpen } of history.tabs) {
+  for (const { client, isOpen, openedAt } of history.tabs) {
+    const removals = removalsOf(history.changesOf(client))
+    if (isOpen && removals.some(({ begin }) => openedAt < begin)) {
+      simulation.fail('d', `a connection of ${client} outlives a removal`)
+    }
     if (isOpen && history.isValid(client, timeline.now) && !list.has(client)) {
       simulation.fail('d', `${client} is connected and gone`)
     }
+  }
+}
+
+/** Nobody waits for an answer for ever. */
+function checkAnswered({ history, fail }: Simulation): void {
+  for (const change of history.changes) {
+    if (change.outcome === 'pending') fail('h', `${describe(change)} is never answered`)
   }
 }
 

@@ -26,6 +26,7 @@ export interface Tab {
   leavesAfterMs: number
   at: SimulatedReplica | undefined
   isOpen: boolean
+  openedAt: number
   connection: string
 }
 
@@ -41,6 +42,8 @@ export class History {
   readonly failures: Failure[] = []
   /** When a client was made, or its last connection ended. */
   readonly lastSeen = new Map<string, number>()
+  /** The same as far as others could hear of it: what a replica that is cut off holds, nobody else knows. */
+  readonly lastHeard = new Map<string, number>()
 
   changesOf(client: string): Change[] {
     return this.changes.filter((change) => change.client === client)

@@ -12,7 +12,7 @@ import type {
 import type { Timeline } from './timeline.ts'
 
 /** What a simulated cluster needs of the store of each replica. */
-export type ClusterStore = Omit<ClientStore, 'isShared' | 'topics' | 'count' | 'close'>
+export type ClusterStore = Omit<ClientStore, 'isShared' | 'topics' | 'count'>
 
 /** How long a broker takes to subscribe, at most. */
 const SUBSCRIBE_MS = 30
@@ -83,6 +83,13 @@ export class SimulatedReplica {
   kill(): void {
     this.isUp = false
     this.#inbox = []
+  }
+
+  /** Ends it as a deployment does; resolves once it is gone. */
+  async stop(): Promise<void> {
+    this.isOpen = false
+    await this.whileRunning(this.store.close())
+    this.kill()
   }
 
   stall(): void {

@@ -52,12 +52,14 @@ export class Simulation implements ReplicaWatcher {
   readonly illSince = new Map<string, number>()
   /** Since when it is well again. */
   readonly wellSince = new Map<string, number>()
-  /** How long it was cut off at the most. */
+  /** How long it was cut off at the most, alone. */
   readonly longestCut = new Map<string, number>()
   readonly browsers: Browsers
   readonly #callers: Callers
   /** How many cuts there are now, by the name of the replica. */
   readonly #cuts = new Map<string, number>()
+  /** Those that are cut off while others may not be. */
+  readonly #cutAlone = new Set<string>()
   readonly #world: World
   readonly #trace: ((line: string) => void) | undefined
 
@@ -65,7 +67,7 @@ export class Simulation implements ReplicaWatcher {
     this.schedule = schedule
     this.#trace = trace
     this.random = new SeededRandom(schedule.seed)
-    this.broker = new SimulatedBroker(this.timeline, this.random, this.replicas)
+    this.broker = new SimulatedBroker(this.timeline, this.random, this.replicas, schedule.isOrdered)
     this.browsers = new Browsers(this)
     this.#callers = new Callers(this)
     const { timeline, random, broker } = this
@@ -103,10 +105,20 @@ export class Simulation implements ReplicaWatcher {
   isWell(replica: SimulatedReplica): boolean {
     return (
       this.isReachable(replica) &&
+      !this.illSince.has(replica.name) &&
       replica.isOpen &&
       replica.store.status().isReady &&
       this.timeline.now - this.wellSince.get(replica.name)! > RECOVERY_MS &&
       !this.broker.loss.has(replica.name)
+    )
+  }
+
+  /** Whether all replicas are well, and have been for so much longer than it takes to recover. */
+  areAllWell(sinceMs = 0): boolean {
+    return [...this.replicas.values()].every(
+      (replica) =>
+        this.isWell(replica) &&
+        this.timeline.now - this.wellSince.get(replica.name)! > RECOVERY_MS + sinceMs,
     )
   }
 
@@ -164,12 +176,16 @@ export class Simulation implements ReplicaWatcher {
     switch (act.do) {
       case 'kill':
         return this.#kill(this.replicas.get(act.replica)!, act.forMs)
+      case 'stop':
+        return this.#stop(this.replicas.get(act.replica)!, act.forMs)
       case 'stall':
         return this.#stall(this.replicas.get(act.replica)!, act.forMs, act.waking)
       case 'cut':
         return this.#cut([act.replica], act.forMs)
       case 'outage':
         return this.#cut([...this.replicas.keys()], act.forMs)
+      case 'deafen':
+        return this.#deafen(act.replica, act.to, act.forMs)
       case 'lose':
         return this.#lose(act.replica, act.forMs)
       case 'change':
@@ -180,10 +196,30 @@ export class Simulation implements ReplicaWatcher {
   }
 
   #kill(replica: SimulatedReplica, forMs: number): void {
-    const others = [...this.replicas.values()].filter((each) => each !== replica)
-    if (!replica.isUp || !others.some((each) => this.isReachable(each))) return
+    if (!replica.isUp || !this.#isSpared(replica)) return
     replica.kill()
     this.browsers.died(replica)
+    this.#died(replica, forMs)
+  }
+
+  /** Its connections end first, then it says goodbye. */
+  #stop(replica: SimulatedReplica, forMs: number): void {
+    if (!replica.isOpen || !this.#isSpared(replica)) return
+    replica.give('call', () => {
+      if (!replica.isOpen) return
+      this.browsers.died(replica)
+      this.timeline.after(1, () =>
+        replica.give('call', () => void replica.stop().then(() => this.#died(replica, forMs))),
+      )
+    })
+  }
+
+  /** Whether others go on without it. */
+  #isSpared(replica: SimulatedReplica): boolean {
+    return [...this.replicas.values()].some((each) => each !== replica && each.isUp)
+  }
+
+  #died(replica: SimulatedReplica, forMs: number): void {
     this.#callers.died(replica)
     this.timeline.after(1_000, () => this.history.forget())
     this.timeline.after(Math.min(forMs, 8_000), () => this.#start(replica.name))
@@ -210,6 +246,7 @@ export class Simulation implements ReplicaWatcher {
     for (const name of names) {
       this.#cuts.set(name, (this.#cuts.get(name) ?? 0) + 1)
       this.broker.cut.add(name)
+      if (names.length < this.replicas.size) this.#cutAlone.add(name)
       this.#ill(name)
       if (isNoticed) this.#driverSays(name, { type: 'reconnecting' })
     }
@@ -217,12 +254,13 @@ export class Simulation implements ReplicaWatcher {
       this.log('healed', ...names)
       for (const name of names) {
         const since = this.illSince.get(name) ?? this.timeline.now - forMs
-        const cutMs = this.timeline.now - since
+        const cutMs = this.#cutAlone.has(name) ? this.timeline.now - since : 0
         this.longestCut.set(name, Math.max(this.longestCut.get(name) ?? 0, cutMs))
         const left = this.#cuts.get(name)! - 1
         this.#cuts.set(name, left)
         if (left > 0) continue
         this.broker.cut.delete(name)
+        this.#cutAlone.delete(name)
         this.#well(name)
         if (!isNoticed) continue
         this.#driverSays(name, { type: 'gap', reason: 'broker-reconnected' })
@@ -234,6 +272,16 @@ export class Simulation implements ReplicaWatcher {
   #driverSays(name: string, status: DriverStatus): void {
     const replica = this.replicas.get(name)!
     replica.give('message', () => replica.store.driverSaid(status))
+  }
+
+  #deafen(name: string, to: string, forMs: number): void {
+    const route = `${name} ${to}`
+    this.broker.deaf.add(route)
+    this.#ill(name)
+    this.timeline.after(forMs, () => {
+      this.broker.deaf.delete(route)
+      this.#well(name)
+    })
   }
 
   #lose(name: string, forMs: number): void {
@@ -251,6 +299,7 @@ export class Simulation implements ReplicaWatcher {
   #well(name: string): void {
     this.wellSince.set(name, this.timeline.now)
     const replica = this.replicas.get(name)!
-    if (!replica.isStalled && !this.broker.cut.has(name)) this.illSince.delete(name)
+    const isDeaf = [...this.replicas.keys()].some((to) => this.broker.deaf.has(`${name} ${to}`))
+    if (!replica.isStalled && !this.broker.cut.has(name) && !isDeaf) this.illSince.delete(name)
   }
 }
