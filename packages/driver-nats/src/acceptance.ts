@@ -14,23 +14,25 @@ export class Acceptance {
     this.#link = link
   }
 
-  /** To be called right after the publish; throws if the server refused it, or cannot be asked. */
-  async of(subject: string): Promise<void> {
+  /** To be called right after the publish; rejects if the server refused it, or cannot be asked. */
+  of(subject: string): Promise<void> {
     const batch = (this.#gathering ??= this.#gather())
-    batch.subjects.add(subject)
-    await batch.done
-    const refusal = batch.refused.get(subject)
-    if (refusal !== undefined) throw refusal
+    let answer = batch.answers.get(subject)
+    if (answer === undefined) {
+      answer = answerOf(batch, subject)
+      batch.answers.set(subject, answer)
+    }
+    return answer
   }
 
   /** The server refused a message to that subject. */
   refuse(subject: string, error: Error): void {
-    for (const { subjects, refused } of this.#underWay)
-      if (subjects.has(subject)) refused.set(subject, error)
+    for (const { answers, refused } of this.#underWay)
+      if (answers.has(subject)) refused.set(subject, error)
   }
 
   #gather(): Batch {
-    const batch: Batch = { subjects: new Set(), refused: new Map(), done: this.#ask(() => batch) }
+    const batch: Batch = { answers: new Map(), refused: new Map(), done: this.#ask(() => batch) }
     this.#underWay.add(batch)
     return batch
   }
@@ -49,9 +51,16 @@ export class Acceptance {
 }
 
 interface Batch {
-  readonly subjects: Set<string>
+  /** What the publishes to each subject are answered with, all of them alike. */
+  readonly answers: Map<string, Promise<void>>
   readonly refused: Map<string, Error>
   readonly done: Promise<void>
+}
+
+async function answerOf({ done, refused }: Batch, subject: string): Promise<void> {
+  await done
+  const refusal = refused.get(subject)
+  if (refusal !== undefined) throw refusal
 }
 
 /** Resolves once all promises that are settled now have told those who wait for them. */

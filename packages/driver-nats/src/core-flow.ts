@@ -72,12 +72,12 @@ export class CoreFlow implements Flow {
     await link.flush().catch(() => end(held))
   }
 
-  async publish(message: OutgoingMessage): Promise<void> {
+  publish(message: OutgoingMessage): Promise<void> {
     const { link, prefix } = this.#options
     link.mustBeOnline()
     const subject = prefix + message.topic
     link.client.publish(subject, message.payload, headersOf(message))
-    await this.#acceptance.of(subject)
+    return this.#acceptance.of(subject)
   }
 
   refused(subject: string, error: Error): void {
