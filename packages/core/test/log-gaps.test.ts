@@ -173,6 +173,35 @@ test('notices that a log was made anew before it judges a cursor in the new one'
   expect(await moved.take(1)).toEqual(['news: a2'])
 })
 
+test('notices that a log was made anew before it goes on from the beginning of the new one', async () => {
+  const [one, other] = [await logReplica({ a: 0 }), await logReplica({ a: 0 })]
+  for (const at of [one, other]) at.read('a', 1)
+  const connection = await ClientConnection.open(one.url(CLIENT))
+  await connection.take(1)
+  goOn(one, 'log-changed', 0)
+  await connection.take(1)
+  other.driver.catchUp = async () => {
+    goOn(other, 'log-changed', 0)
+    other.driver.hand({ ...textMessage(TOPIC, 'new'), position: placeIn('a', 1) })
+  }
+  const moved = await ClientConnection.open(other.url(CLIENT), connection.cursor)
+  expect(await moved.take(1)).toEqual(['news: new'])
+})
+
+test('notices that a log was made anew before it goes on from where it began itself', async () => {
+  const [one, other] = [await logReplica({ a: 0 }), await logReplica({ a: 5 })]
+  one.read('a', 1)
+  const connection = await ClientConnection.open(one.url(CLIENT))
+  await connection.take(1)
+  other.read('a', 6)
+  other.driver.catchUp = async () => {
+    goOn(other, 'log-changed', 0)
+    for (const offset of [1, 2]) other.read('a', offset)
+  }
+  const moved = await ClientConnection.open(other.url(CLIENT), connection.cursor)
+  expect(await moved.take(1)).toEqual(['news: a2'])
+})
+
 test('does not take the beginning of the log of before for that of the one made anew', async () => {
   const one = await logReplica({ a: 0 }, '', SMALL)
   for (const offset of [1, 2]) one.read('a', offset)

@@ -130,7 +130,9 @@ export class LogCursors implements Cursors {
   }
 
   fits(text: string): boolean {
-    return text.startsWith('1.') ? this.#options.own.isOwn(text) : !('gap' in this.#judge(text))
+    if (text.startsWith('1.')) return this.#options.own.isOwn(text)
+    const judged = this.#judge(text)
+    return !('gap' in judged) && this.#isSure(judged.vector)
   }
 
   dropOld(): void {
@@ -165,6 +167,15 @@ export class LogCursors implements Cursors {
     const vector = this.#vectorOf(spots)
     const gap = vector === undefined ? 'log-changed' : this.#doubtOf(vector)
     return gap === undefined ? { vector: vector! } : { gap }
+  }
+
+  /** Another replica may have seen already that a log was made anew, and be at its beginning. */
+  #isSure(vector: Vector): boolean {
+    return [...this.#byName.values()].every((index) => {
+      const { base, changes } = this.#logs[index]!
+      const check = checkIn(vector[index]!)
+      return vector[index]!.offset >= base && (!isMark(check) || check === markText(changes))
+    })
   }
 
   #parse(text: string): Map<string, Spot> | undefined {
@@ -222,8 +233,8 @@ export class LogCursors implements Cursors {
     let doubt: GapReason | undefined
     for (const index of this.#byName.values()) {
       const { epoch, base, changes, checks } = this.#logs[index]!
-      const { offset, text } = vector[index]!
-      const check = text.slice(KEY_LENGTH, KEY_LENGTH + CHECK_LENGTH)
+      const { offset } = vector[index]!
+      const check = checkIn(vector[index]!)
       if (isMark(check)) {
         if (changes > 0 && check !== markText(changes)) return 'log-changed'
         continue
@@ -282,6 +293,10 @@ function offsetOf(digits: string): number | bigint {
   let exact = 0n
   for (const digit of digits) exact = exact * 36n + BigInt(parseInt(digit, 36))
   return exact - 1n
+}
+
+function checkIn({ text }: Spot): string {
+  return text.slice(KEY_LENGTH, KEY_LENGTH + CHECK_LENGTH)
 }
 
 /** 24 bits of what tells a log from others. */
