@@ -1,4 +1,6 @@
 import { expect, test, vi } from 'vitest'
+import type { ClientStoreHost } from '../src/clients/client-store.ts'
+import { memoryClientStore } from '../src/clients/memory-client-store.ts'
 import { sealed, unsealed } from '../src/events/cursor.ts'
 import { ClientConnection } from './support/client-connection.ts'
 import { ManualClock } from './support/manual-clock.ts'
@@ -235,6 +237,31 @@ test('subscribes a failed topic again, ever more slowly, and tells a gap once it
   expect(await connection.take(1)).toEqual(['orders: again'])
   clock.advance(100_000)
   expect(asked()).toBe(5)
+})
+
+test('tells what is missing of a topic that was heard of late, once the broker delivers it', async () => {
+  const driver = scriptedDriver()
+  const store = memoryClientStore()
+  let host: ClientStoreHost | undefined
+  const { streamer, url } = await serveStreamer({
+    driver,
+    store: { ...store, open: (to) => store.open((host = to)) },
+  })
+  const { id } = await streamer.newClient({ topics: ['news'] })
+  const connection = await ClientConnection.open(url(id))
+  const { promise, resolve } = Promise.withResolvers<void>()
+  driver.held.set('subscribe orders', promise)
+  const record = (await store.find(id))!
+  const topics = new Map([...record.topics, ['orders', 0] as const])
+  host!.changed({ ...record, topics }, { added: ['orders'], removed: [], isLate: true })
+  driver.hand(textMessage('news', 'before'))
+  await settled()
+  resolve()
+  expect(await connection.take(3)).toEqual([
+    '{"subscriptions":["news","orders"]}',
+    'news: before',
+    '{"gap":{"reason":"messages-dropped","topics":["orders"]}}',
+  ])
 })
 
 /** Lets all promises that are settled run on. */

@@ -2,6 +2,7 @@ import type { BrokerSubscriptions } from '../broker/broker-subscriptions.ts'
 import { controlTopic } from '../broker/message.ts'
 import type { Relay } from '../broker/relay.ts'
 import type { Connections } from '../connections/connections.ts'
+import type { TopicPattern } from '../driver.ts'
 import type { FlowCursors } from '../events/flow-cursors.ts'
 import type { Window } from '../events/window.ts'
 import type { ResolvedOptions } from '../options.ts'
@@ -24,6 +25,17 @@ export function storeHost(parts: StoreHostParts): ClientStoreHost {
   const { replica, options, broker, connections, window, cursors, relay, onExpire } = parts
   const { clock, logger, namespace, random, driver, name = replica } = options
   const { maxConnectionsPerClient, clientTtlMs } = options
+  /** What is published until the broker delivers a topic is missing, too. */
+  const missed = async (id: string, topics: readonly TopicPattern[]): Promise<void> => {
+    try {
+      const release = await broker.hold(topics)
+      release()
+    } catch (error) {
+      // It is asked for again, and told of again then.
+      logger.warn({ err: error, topics }, 'a topic could not be subscribed to')
+    }
+    connections.topicsMissed(id, topics)
+  }
   return {
     replica,
     name,
@@ -36,6 +48,7 @@ export function storeHost(parts: StoreHostParts): ClientStoreHost {
     changed(record, change) {
       for (const topic of change.added) broker.retain(topic)
       connections.topicsChanged(record, change)
+      if (change.isLate && change.added.length > 0) void missed(record.id, change.added)
       for (const topic of change.removed) broker.release(topic)
     },
     removed(record, reason) {

@@ -15,6 +15,7 @@ import {
 import { KeepaliveWheel } from './keepalive.ts'
 import { maskId } from '../logger.ts'
 import { directName, nameFor } from '../events/naming.ts'
+import type { TopicPattern } from '../driver.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { concerns, replay } from '../events/replay.ts'
 import { TopicIndex } from './topic-index.ts'
@@ -187,21 +188,30 @@ export class Connections implements ConnectionOwner {
   }
 
   /** Brings a client's connections in step with its topics. */
-  topicsChanged(record: ClientRecord, { added, removed, isLate }: TopicsChange): void {
+  topicsChanged(
+    record: ClientRecord,
+    { added, removed }: Pick<TopicsChange, 'added' | 'removed'>,
+  ): void {
     const client = this.#clients.get(record.id)
     if (client === undefined) return
     client.record = record
     if (added.length + removed.length === 0) return
-    const gap =
-      isLate && added.length > 0 ? gapFrame('messages-dropped', undefined, added) : undefined
     const frame = subscriptionsFrame([...record.topics.keys()].toSorted())
     // A copy, since one that is full leaves the list on the way.
     for (const connection of client.connections) {
       for (const topic of removed) this.#index.delete(topic, connection)
       if (!connection.replaying) for (const topic of added) this.#index.add(topic, connection)
       this.#push(connection, frame)
-      if (gap !== undefined) this.#push(connection, gap)
     }
+  }
+
+  /** Tells a client that messages of its topics may be missing up to here. */
+  topicsMissed(clientId: string, topics: readonly TopicPattern[]): void {
+    const client = this.#clients.get(clientId)
+    const own = topics.filter((topic) => client?.record.topics.has(topic))
+    if (client === undefined || own.length === 0) return
+    const gap = gapFrame('messages-dropped', undefined, own)
+    for (const connection of client.connections) this.#push(connection, gap)
   }
 
   /** Closes all connections of a client that is no more. */

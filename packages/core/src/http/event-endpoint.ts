@@ -234,7 +234,7 @@ export class EventEndpoint {
       } else {
         const added = [...now.topics.keys()].filter((topic) => !record.topics.has(topic))
         const removed = [...record.topics.keys()].filter((topic) => !now.topics.has(topic))
-        connections.topicsChanged(now, { added, removed, isLate: false })
+        connections.topicsChanged(now, { added, removed })
       }
     } catch (error) {
       options.logger.error(
