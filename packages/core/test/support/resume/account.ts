@@ -63,11 +63,18 @@ export function accountOf(
 }
 
 function isTold(message: Published, got: readonly Got[], hasLog: boolean): boolean {
+  let isPast = false
   for (const { at, message: other, gap } of got) {
     if (gap !== undefined) {
-      const concerns = gap.topics?.some((topic) => matches(topic, message.topic)) ?? true
+      const concerns = gap.topics?.some((topic) => matches(topic, message.topic)) ?? !isPast
       if (at >= message.at && concerns) return true
-    } else if (hasLog ? isNext(other!, message) : other!.at > message.at + LATE_MS) return false
+    } else if (!hasLog) {
+      if (other!.at > message.at + LATE_MS) return false
+    } else if (isNext(other!, message)) {
+      // A gap of some topics may come behind messages of others.
+      isPast = true
+      if (other!.topic === message.topic) return false
+    }
   }
   return false
 }

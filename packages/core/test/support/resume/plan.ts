@@ -29,6 +29,7 @@ type FaultName =
   | 'slow'
   | 'subscribe'
   | 'forge'
+  | 'lose'
   | 'trim'
   | 'recreate'
 
@@ -57,7 +58,15 @@ export interface Plan {
 }
 
 const OF_CLIENTS: readonly FaultName[] = ['cut', 'cut', 'move', 'slow', 'subscribe', 'subscribe']
-const OF_LOGS: readonly FaultName[] = ['kill', 'stall', 'disconnect', 'trim', 'recreate', 'forge']
+const OF_LOGS: readonly FaultName[] = [
+  'kill',
+  'stall',
+  'disconnect',
+  'lose',
+  'trim',
+  'recreate',
+  'forge',
+]
 const OF_FLOWS: readonly FaultName[] = [
   'kill',
   'stall',

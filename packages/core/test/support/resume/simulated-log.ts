@@ -63,6 +63,8 @@ export class LogDriver implements Driver {
   readonly capabilities: Driver['capabilities']
   readonly #options: LogDriverOptions
   readonly #readers = new Map<string, { log: SimulatedLog; number: number }>()
+  /** Whether it loses the next message that it reads. */
+  #isLosing = false
   #receiver: Receiver | undefined
 
   constructor(options: LogDriverOptions) {
@@ -113,6 +115,11 @@ export class LogDriver implements Driver {
     return this.#options.control.close()
   }
 
+  /** Loses a message, of which it knows no more than that. */
+  loseOne(): void {
+    this.#isLosing = true
+  }
+
   #poll(name: string): void {
     const { process, random, control } = this.#options
     if (control.isConnected) this.#read(name, random.choose([1, 5, 20, 60]))
@@ -128,6 +135,11 @@ export class LogDriver implements Driver {
     const end = Math.min(log.messages.length, reader.number + most)
     while (reader.number < end) {
       const { message } = log.messages[reader.number++]!
+      if (this.#isLosing) {
+        this.#isLosing = false
+        this.#receiver!.status({ type: 'gap', reason: 'messages-dropped' })
+        continue
+      }
       const position = broker.positionOf(name, log, reader.number)
       this.#receiver!.message({ ...message, position })
     }

@@ -45,6 +45,8 @@ export interface SimulatedReplica {
   readonly process: SimulatedProcess
   readonly streamer: Streamer
   readonly driver: FlowDriver
+  /** It loses a message of its logs. */
+  readonly loseOne: () => void
   /** The responses that are open there. */
   readonly pages: Set<Page>
   isReady: boolean
@@ -163,6 +165,7 @@ class Simulation implements World {
       process,
       streamer,
       driver: flow,
+      loseOne: () => 'loseOne' in driver && driver.loseOne(),
       pages: new Set<Page>(),
       isReady: false,
       isCalm: true,
@@ -231,6 +234,8 @@ class Simulation implements World {
       case 'forge':
         browser.forge()
         return browser.cut()
+      case 'lose':
+        return replica.loseOne()
       case 'trim':
         for (const log of this.#logs!.logs.values())
           this.#logs!.trim(log, random.choose([0, 1, 5, 30]))
