@@ -103,19 +103,21 @@ export class Mesh {
   /** A post of a peer came in. */
   heard({ sender, address, peers = [], bye = false }: Post): void {
     if (address === undefined) return
-    const peer = this.#peer(address)
     if (bye) {
-      if (peer.sender === sender) this.#remove(peer)
+      for (const peer of this.#peers.values()) if (peer.sender === sender) this.#remove(peer)
       return
     }
+    const peer = this.#peer(address)
+    const isNew = !peer.active
     if (peer.sender !== sender) {
       peer.sender = sender
       peer.renew()
     }
     peer.heardAt = performance.now()
-    peer.activate(true)
+    this.#activate(peer)
     peer.wake()
     if (this.#cutOff) peer.failing = false
+    if (isNew) this.#review()
     this.#judge()
     this.#learn(peers)
   }
@@ -157,12 +159,37 @@ export class Mesh {
       peer.greet(false)
       this.#greeted(peer)
     }
+    const wanted = [...this.#peers.values()].filter((peer) => this.#isWanted(peer))
+    // First these, which take over what is queued for the others.
+    for (const peer of wanted) this.#activate(peer)
     for (const [address, peer] of this.#peers) {
-      const ready = this.#listed.get(address)
-      peer.activate(ready === true || isHeard(peer))
-      if (ready === undefined && !peer.active && !this.#greetings.has(peer)) this.#remove(peer)
+      if (!wanted.includes(peer)) peer.activate(false)
+      if (!this.#listed.has(address) && !peer.active && !this.#greetings.has(peer))
+        this.#remove(peer)
     }
     this.#judge()
+  }
+
+  #isWanted(peer: Peer): boolean {
+    if (isHeard(peer)) return true
+    if (this.#listed.get(peer.address) !== true) return false
+    // A replica that is listed under several addresses, or another than it says, is posted to where it says.
+    return !(peer.isIdle && this.#twins(peer).some((twin) => isHeard(twin) && !twin.failing))
+  }
+
+  #activate(peer: Peer): void {
+    if (peer.active) return
+    peer.activate(true)
+    const [twin] = this.#twins(peer)
+    if (twin !== undefined) peer.takeOver(twin)
+  }
+
+  /** The same replica at other addresses where it is posted to. */
+  #twins(peer: Peer): Peer[] {
+    if (peer.sender === undefined) return []
+    return [...this.#peers.values()].filter(
+      (other) => other !== peer && other.active && other.sender === peer.sender,
+    )
   }
 
   #beat(): void {

@@ -77,6 +77,19 @@ export class Peer {
     this.#beatAt = -Infinity
   }
 
+  /** Whether nothing is queued for it. */
+  get isIdle(): boolean {
+    return this.#queue.length === 0
+  }
+
+  /** Begins with what is queued for the same replica at another address. Only just after it was activated. */
+  takeOver(other: Peer): void {
+    if (other.isIdle) return
+    this.#queue.push(...other.#queue)
+    this.#queuedBytes = other.#queuedBytes
+    this.#joined = other.#joined
+  }
+
   /** Posts to it, a message or not, until it has answered, or is told to leave it. */
   greet(greeting = true): void {
     this.#greeting = greeting

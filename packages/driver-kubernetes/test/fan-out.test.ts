@@ -125,6 +125,40 @@ test('posts at once to a peer that says hello, listed or not', async () => {
   await until(() => expect(starting.texts).toEqual(['hello']))
 })
 
+test.each(['listed first', 'heard first'])(
+  'posts once to a peer that is listed under another address than it says: %s',
+  async (order) => {
+    const taken: unknown[] = []
+    const address = await fakePeer(({ post, answer }) => {
+      taken.push(...post.messages)
+      answer()
+    })
+    const listed = { address: address.replace('127.0.0.1', 'localhost'), ready: true }
+    const finder = new ToldFinder(...(order === 'listed first' ? [listed] : []))
+    const one = await replica({ peers: finder, beatMs: 50 })
+    await postTo(one.address, { sender: 'fake', address })
+    finder.find(listed)
+    await until(async () => {
+      taken.length = 0
+      for (const number of NUMBERS) await one.publish(number)
+      expect(taken).toEqual(NUMBERS.map(posted))
+    })
+  },
+)
+
+test('posts where a peer is listed while it is not reached where it says', async () => {
+  const { port } = await reservePort()
+  const taken: unknown[] = []
+  const address = await fakePeer(({ post, answer }) => {
+    taken.push(...post.messages)
+    answer()
+  })
+  const one = await replica({ peers: new ToldFinder({ address, ready: true }), beatMs: 50 })
+  await postTo(one.address, { sender: 'fake', address: `127.0.0.1:${port}` })
+  for (const number of NUMBERS) await one.publish(number)
+  await until(() => expect(taken).toEqual(NUMBERS.map(posted)))
+})
+
 test('is open once all peers have answered, ready or not', async () => {
   let isAnswered = false
   const slow = await fakePeer(({ answer }) => {

@@ -92,6 +92,6 @@ export class ToldFinder implements PeerFinder {
 }
 
 /** Waits until `holds` does not throw. */
-export function until(holds: () => void): Promise<void> {
+export function until(holds: () => void | Promise<void>): Promise<void> {
   return vi.waitFor(holds, { timeout: 10_000, interval: 10 })
 }
