@@ -159,6 +159,17 @@ test('posts where a peer is listed while it is not reached where it says', async
   await until(() => expect(taken).toEqual(NUMBERS.map(posted)))
 })
 
+test('posts on to a peer that drains: listed as not ready, but still heard', async () => {
+  const draining = await replica({ peers: new ToldFinder() })
+  const finder = new ToldFinder({ address: draining.address, ready: true })
+  const one = await replica({ peers: finder })
+  // Answered by the other, so that it has heard.
+  await draining.publish('heard')
+  finder.find({ address: draining.address, ready: false })
+  await one.publish('draining')
+  await until(() => expect(draining.texts).toEqual(['heard', 'draining']))
+})
+
 test('is open once all peers have answered, ready or not', async () => {
   let isAnswered = false
   const slow = await fakePeer(({ answer }) => {
