@@ -199,14 +199,12 @@ export class Registry {
     const sum = sumOf(entry!, topics)
     if (sum === before?.sum) return
     const record = this.recordOf(entry!)
-    const added =
-      before === undefined ? topics : topics.filter((topic) => !before.record.topics.has(topic))
-    const removed =
-      before === undefined
-        ? []
-        : [...before.record.topics.keys()].filter((topic) => !record.topics.has(topic))
+    const known = new Set(before?.topics)
+    const added = topics.filter((topic) => !known.has(topic))
+    const removed = (before?.topics ?? []).filter((topic) => !record.topics.has(topic))
     this.#digest[bucketOf(id)]! ^= sum ^ (before?.sum ?? 0)
-    this.#shown.set(id, { sum, record })
+    // As long as it is, and no longer: one that grew has room for more.
+    this.#shown.set(id, { sum, topics: topics.slice() })
     for (const topic of added) this.#count(topic, 1)
     for (const topic of removed) this.#count(topic, -1)
     this.#options.host.changed(record, { added, removed, isLate: isLate && this.isOpen })
@@ -277,11 +275,13 @@ export class Registry {
     }
   }
 
-  #hide(id: string, { sum, record }: Shown, entry: ClientEntry | undefined): void {
+  #hide(id: string, { sum, topics }: Shown, entry: ClientEntry | undefined): void {
     this.#shown.delete(id)
     this.#digest[bucketOf(id)]! ^= sum
-    for (const topic of record.topics.keys()) this.#count(topic, -1)
+    for (const topic of topics) this.#count(topic, -1)
     const isExpired = entry !== undefined && exists(entry)
+    const last = this.recordOf(entry ?? newEntry(id))
+    const record = { ...last, topics: new Map(topics.map((topic) => [topic, 0])) }
     this.#options.host.removed(record, isExpired ? 'expired' : 'removed')
   }
 
@@ -295,7 +295,7 @@ export class Registry {
 /** What the host knows of a client. */
 interface Shown {
   readonly sum: number
-  readonly record: ClientRecord
+  readonly topics: readonly TopicPattern[]
 }
 
 /** The part of the digest that a client belongs to. */
