@@ -158,10 +158,17 @@ export class Peers {
     }
   }
 
-  /** Forgets those that were not heard for so long, and returns them. */
+  /**
+   * Forgets those that ended so long ago, and those that were silent for longer than removals are remembered; returns
+   * them. One that comes back later has to learn anew.
+   */
   forget(ms: number): string[] {
     const { now } = this
-    const gone = [...this.#peers].filter(([, { at }]) => now - at > ms).map(([replica]) => replica)
+    const silentFor = Math.max(ms, this.#settings.tombstoneMs)
+    const gone: string[] = []
+    for (const [replica, { at, isOver }] of this.#peers) {
+      if (now - at > (isOver ? ms : silentFor)) gone.push(replica)
+    }
     for (const replica of gone) this.#peers.delete(replica)
     return gone
   }

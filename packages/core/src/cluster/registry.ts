@@ -91,22 +91,27 @@ export class Registry {
     return this.stateOf(this.#entries.get(id)) === 'live'
   }
 
-  /** A client is live while it has a connection or was there lately, and dormant for a while after. */
+  /**
+   * A client is live while it has a connection or was there lately, and dormant for a while after; also for as long as a
+   * silent replica may come back and hold a connection still, so that changes which it missed are not forgotten.
+   */
   stateOf(entry: ClientEntry | undefined): 'none' | 'live' | 'dormant' {
     if (entry === undefined || !exists(entry)) return 'none'
     const { peers, host, settings } = this.#options
     let idle = entry.made
+    let isAwaited = false
     for (const [replica, { connections, at }] of entry.holders) {
       if (connections.length > 0 && (replica === host.replica || peers.isFresh(replica)))
         return 'live'
       const peer = peers.get(replica)
       const isClosed = connections.length === 0 || peer === undefined
       idle = Math.max(idle, isClosed ? at : peers.endOf(peer))
+      isAwaited ||= !isClosed && !peer.isOver
     }
     const age = peers.now - idle
     const ttlMs = this.#ttlOf(entry)
     if (age < ttlMs) return 'live'
-    return age < ttlMs + settings.dormantMs ? 'dormant' : 'none'
+    return isAwaited || age < ttlMs + settings.dormantMs ? 'dormant' : 'none'
   }
 
   /** A client as the host sees it. */

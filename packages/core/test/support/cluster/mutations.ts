@@ -263,7 +263,7 @@ const TIME_RULES: readonly Mutation[] = [
   {
     rule: 'expired clients stay dormant',
     file: REGISTRY,
-    text: "return age < ttlMs + settings.dormantMs ? 'dormant' : 'none'",
+    text: "return isAwaited || age < ttlMs + settings.dormantMs ? 'dormant' : 'none'",
     by: "return settings === undefined ? 'dormant' : 'none'",
     schedule: 'a stall for longer than the TTL',
   },
@@ -286,7 +286,7 @@ const TIME_RULES: readonly Mutation[] = [
     file: 'channel.ts',
     text: 'Math.round(this.#peers.now - at)',
     by: '0 * at',
-    seed: 744,
+    seed: 427,
     limits: 'own',
   },
 ]
