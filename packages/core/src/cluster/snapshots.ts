@@ -160,7 +160,8 @@ export class Snapshots {
     return {
       peers: peers.ages(channel.self),
       isStale: this.isOutdated,
-      whole: bounded(peers.mono - this.#wholeAt),
+      // One that has nothing yet knows of nothing that went before.
+      whole: this.hasOne ? bounded(peers.mono - this.#wholeAt) : 0,
       empty: bounded(peers.now - this.#emptyAt),
     }
   }
@@ -168,7 +169,10 @@ export class Snapshots {
   #choose(): string | undefined {
     const { peers, settings, host } = this.#options
     const others = peers.fresh()
-    const sound = others.filter((replica) => !peers.get(replica)!.isStale)
+    const sound = others.filter((replica) => {
+      const { isStale, isSynced } = peers.get(replica)!
+      return isSynced && !isStale
+    })
     const able = sound.length > 0 ? sound : others
     let left = able.filter((replica) => !this.#tried.has(replica))
     if (left.length === 0) {
@@ -183,8 +187,10 @@ export class Snapshots {
   }
 
   #beginEmpty(): void {
+    const { peers } = this.#options
     this.hasOne = true
-    this.#emptyAt = this.#options.peers.now
+    this.#emptyAt = peers.now
+    this.#wholeAt = peers.mono
     this.#options.onEmpty()
   }
 
