@@ -7,7 +7,8 @@ import {
   madeSchedule,
 } from './support/cluster/made-schedules.ts'
 import { explain } from './support/cluster/minimise.ts'
-import { MUTATIONS, type Mutation } from './support/cluster/mutations.ts'
+import type { Mutation } from './support/cluster/mutation.ts'
+import { MUTATIONS } from './support/cluster/mutations.ts'
 import { DORMANT_MS, type Schedule, scheduleOf, TOMBSTONE_MS } from './support/cluster/schedule.ts'
 import { type MakeStore, simulate } from './support/cluster/simulation.ts'
 

@@ -97,7 +97,8 @@ export const MADE_SCHEDULES = {
     endMs: 50_000,
     acts: [
       { at: 12_000, do: 'kill', replica: 'B', forMs: 1_000 },
-      { at: 12_000, do: 'lose', replica: 'B', forMs: 18_000 },
+      { at: 12_000, do: 'lose', replica: 'B', forMs: 4_500 },
+      { at: 12_000, do: 'deafen', replica: 'A', to: 'B', forMs: 4_500 },
       ...Array.from({ length: 20 }, (_, number) => `c${number}`).flatMap((client, number) => [
         change(10_000, client, ['make', 'A', 'first']),
         change(12_500 + 200 * number, client, ['subscribe', 'A', 'x'], ['unsubscribe', 'C', 'y']),
@@ -109,8 +110,9 @@ export const MADE_SCHEDULES = {
     skewsMs: SAME,
     endMs: 50_000,
     acts: [
-      change(10_000, 'c1', ['make', 'A', 'first'], ['subscribe', 'A', 'x']),
+      change(10_000, 'c1', ['make', 'A', 'first']),
       connect(10_500, 'c1', 'A'),
+      change(11_000, 'c1', ['subscribe', 'A', 'x']),
       { at: 12_000, do: 'kill', replica: 'B', forMs: 1_000 },
       { at: 12_000, do: 'deafen', replica: 'B', to: 'A', forMs: 4_500 },
       { at: 12_000, do: 'deafen', replica: 'B', to: 'C', forMs: 4_500 },

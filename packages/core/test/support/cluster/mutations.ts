@@ -1,29 +1,14 @@
-import type { Replacement } from './load-store.ts'
-import type { MadeSchedule } from './made-schedules.ts'
-
-/** A rule taken out of the source of the store, and where it is needed. */
-export interface Mutation extends Replacement {
-  readonly rule: string
-  /** The made schedule that needs it. @default those of chance */
-  readonly schedule?: MadeSchedule
-  /** A schedule of chance that needed it: it is tried first, since the rule is seldom needed. */
-  readonly seed?: number
-  /** @default 'low' */
-  readonly limits?: 'low' | 'own'
-}
+import type { Mutation } from './mutation.ts'
+import { ANSWER_RULES, REMOVAL_RULES, TIME_RULES } from './mutations-of-knowledge.ts'
 
 const CHANGES = 'changes.ts'
-const PEERS = 'peers.ts'
 const RECORD = 'record.ts'
-const REGISTRY = 'registry.ts'
 const REPLICA = 'replica.ts'
 const SNAPSHOTS = 'snapshots.ts'
 const STAMPS = 'stamps.ts'
 const ACKNOWLEDGEMENTS = 'acknowledgements.ts'
 const SLOW = 'behind with a slow clock'
 const REMOVED = 'behind what was removed'
-const AWAY = 'away for longer than removals'
-const OUTAGE = 'an outage that outlasts removals'
 const STARTING = 'a start among changes'
 
 const STAMP_RULES: readonly Mutation[] = [
@@ -178,160 +163,33 @@ const MESSAGE_RULES: readonly Mutation[] = [
     seed: 95,
   },
   {
+    rule: 'what a snapshot brings counts as applied',
+    file: SNAPSHOTS,
+    text: 'known.raise(n)',
+    by: 'void [known, n]',
+    schedule: STARTING,
+  },
+  {
+    rule: 'a snapshot is whole once all its parts came',
+    file: SNAPSHOTS,
+    text: 'if (last === undefined || parts.size <= last.index) return',
+    by: 'if (last === undefined) return',
+    schedule: STARTING,
+  },
+  {
+    rule: 'a snapshot that stops is asked of the next',
+    file: SNAPSHOTS,
+    text: `      this.#tried.add(running.of)
+      this.#running = undefined
+    }`,
+    by: '    }',
+    schedule: STARTING,
+  },
+  {
     rule: 'a part of the digest that stays different is asked for',
     file: REPLICA,
     text: 'if (differs[bucket]! >= DIFFERING_BEATS) wanted.push(bucket)',
     by: '',
-  },
-]
-
-const REMOVAL_RULES: readonly Mutation[] = [
-  {
-    rule: 'a removal is a tombstone',
-    file: REGISTRY,
-    text: ": entry.gone !== '' && now - entry.goneAt <= settings.tombstoneMs",
-    by: ': now < 0',
-    schedule: SLOW,
-  },
-  {
-    rule: 'an unsubscribed topic is kept, off, with its stamp',
-    file: RECORD,
-    text: '    entry.topics.set(topic, {',
-    by: `    if (!isOn) entry.topics.delete(topic)
-    else entry.topics.set(topic, {`,
-    schedule: REMOVED,
-  },
-  {
-    rule: 'topics stamped before the creation do not count',
-    file: RECORD,
-    text: 'if (isOn && stamp >= entry.born) topics.push(topic)',
-    by: 'if (isOn) topics.push(topic)',
-    schedule: REMOVED,
-  },
-  {
-    rule: 'a removal ends connections of the earlier client of that id',
-    file: REGISTRY,
-    text: 'if (entry.gone > gone) this.#endConnections(fragment.id, entry.gone)',
-    by: 'void gone',
-    schedule: REMOVED,
-  },
-  {
-    rule: 'one that was away for longer than removals are remembered drops what it knows',
-    file: SNAPSHOTS,
-    text: '      registry.drop()\n',
-    by: '',
-    schedule: AWAY,
-  },
-  {
-    rule: 'it notices that it was away',
-    file: REPLICA,
-    text: 'if (this.#beats <= 3 || awayMs <= settings.staleMs) return',
-    by: 'if (awayMs >= 0) return',
-    schedule: AWAY,
-  },
-  {
-    rule: 'it announces nothing before it has learned what others know',
-    file: REPLICA,
-    text: 'if (this.#snapshots.isOutdated) return\n',
-    by: '',
-    schedule: AWAY,
-  },
-  {
-    rule: 'nothing is dropped for what another one knows that was away as long',
-    file: SNAPSHOTS,
-    text: '!last.isStale && last.whole > this.#awayMs',
-    by: 'last.whole >= 0',
-    schedule: OUTAGE,
-  },
-  {
-    rule: 'one that was away says so before it has heard itself',
-    file: SNAPSHOTS,
-    text: 'isStale: this.isOutdated,',
-    by: 'isStale: this.isStale,',
-    seed: 19,
-    limits: 'own',
-  },
-]
-
-const TIME_RULES: readonly Mutation[] = [
-  {
-    rule: 'clients expire',
-    file: REGISTRY,
-    text: "if (age < ttlMs) return 'live'",
-    by: "if (age < 3 * ttlMs) return 'live'",
-  },
-  {
-    rule: 'expired clients stay dormant',
-    file: REGISTRY,
-    text: "return isAwaited || age < ttlMs + settings.dormantMs ? 'dormant' : 'none'",
-    by: "return settings === undefined ? 'dormant' : 'none'",
-    schedule: 'a stall for longer than the TTL',
-  },
-  {
-    rule: 'times travel as ages',
-    file: RECORD,
-    text: 'made: Math.round(now - made),',
-    by: 'made: made * 0,',
-    schedule: 'a life among starts',
-  },
-  {
-    rule: 'so do the times of connections',
-    file: RECORD,
-    text: 'Math.round(now - at),',
-    by: 'at * 0,',
-    schedule: 'a life among starts',
-  },
-  {
-    rule: 'what is told again is older by then',
-    file: 'channel.ts',
-    text: 'Math.round(this.#peers.now - at)',
-    by: '0 * at',
-    seed: 427,
-    limits: 'own',
-  },
-]
-
-const ANSWER_RULES: readonly Mutation[] = [
-  {
-    rule: 'in touch only once own beats came back for a beat and a half',
-    file: PEERS,
-    text: ' && this.mono - this.#backAt > 1.5 * beatMs',
-    by: '',
-    seed: 101,
-  },
-  {
-    rule: 'unknown ids are asked for',
-    file: 'asks.ts',
-    text: 'if (others.length === 0) return',
-    by: 'if (others.length >= 0) return',
-    schedule: 'known to a silent one',
-  },
-  {
-    rule: 'questions end',
-    file: 'asks.ts',
-    text: 'host.clock.after(settings.askMs, () => this.#end(id, ask))',
-    by: 'void [host, settings]',
-  },
-  {
-    rule: 'no answer from a fresh replica is not a no',
-    file: REPLICA,
-    text: 'for (const replica of waiting) if (peers.isFresh(replica)) return true',
-    by: 'void waiting',
-    schedule: 'asked in vain',
-  },
-  {
-    rule: 'nor is one from a replica that fell silent lately',
-    file: REPLICA,
-    text: 'return peers.hasLost(clientTtlMs)',
-    by: 'return false',
-    schedule: 'known to a silent one',
-  },
-  {
-    rule: 'nor does one that started with nothing know',
-    file: REPLICA,
-    text: ' || this.#snapshots.sinceEmptyMs < clientTtlMs) return true',
-    by: ') return true',
-    schedule: 'known to none that started',
   },
 ]
 
