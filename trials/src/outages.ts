@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Broker } from '@asbru/brokers'
+import { CONTROL_PREFIX } from '@asbru/core'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { bytes, type Opened, openedDriver, openOptions, Recorder, until } from './recorder.ts'
 import { expectRefusal } from './refusal.ts'
@@ -47,6 +48,21 @@ export function describeOutages(
         }
       },
     )
+
+    test('carries what replicas tell each other again', { timeout: 120_000 }, async () => {
+      const topic = `${CONTROL_PREFIX}outage`
+      const readers = await Promise.all(
+        ways.map(async (way) => openedDriver(await way.driver('broker'), topic)),
+      )
+      await broker.kill()
+      await broker.start()
+      for (const reader of readers) {
+        await until(async () => {
+          await reader.driver.publish({ topic, payload: bytes('again') }).catch(() => {})
+          return reader.texts.includes('again')
+        })
+      }
+    })
   })
 }
 

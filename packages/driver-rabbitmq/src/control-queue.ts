@@ -4,6 +4,13 @@ import { Bindings } from './bindings.ts'
 import type { Channels } from './channels.ts'
 import { incoming } from './message.ts'
 
+/**
+ * How long the queue of a connection that was lost with the broker is left, in milliseconds. It is durable for this:
+ * RabbitMQ before 4.0.7 may not start again after a crash while an exclusive queue is bound
+ * (https://github.com/rabbitmq/rabbitmq-server/issues/13352).
+ */
+const expires = 60_000
+
 /** What a {@link ControlQueue} works with. */
 export interface ControlQueueOptions {
   readonly receiver: Receiver
@@ -14,7 +21,7 @@ export interface ControlQueueOptions {
 
 /**
  * What replicas tell each other beside a stream: an exchange of its own, and for each connection a queue that goes
- * with it. What is missed between two connections is missed.
+ * with it, or soon after an outage of the broker. What is missed between two connections is missed.
  */
 export class ControlQueue {
   readonly #options: ControlQueueOptions
@@ -35,7 +42,7 @@ export class ControlQueue {
         : channel.checkExchange(exchange),
     )
     const channel = await channels.open()
-    const { queue } = await channel.assertQueue('', { exclusive: true, autoDelete: true })
+    const { queue } = await channel.assertQueue('', { durable: true, autoDelete: true, expires })
     const take = (message: ConsumeMessage | null): void => {
       if (message === null) channels.break(new IllegalOperationError('The queue was deleted.'))
       else if (!channels.isOver) this.#receive(message)
