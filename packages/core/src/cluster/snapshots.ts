@@ -140,8 +140,8 @@ export class Snapshots {
   take(key: string, part: SnapshotPart | undefined): void {
     const running = this.#running
     if (running === undefined || running.key !== key) return
-    if (part === undefined) {
-      // It has none yet; the next is asked soon, but not at once.
+    if (part === undefined || (part.isStale && !this.hasOne && !this.isStale)) {
+      // It has none yet, or has to learn itself what it missed; the next is asked soon, but not at once.
       this.#tried.add(running.of)
       running.movedAt -= (PATIENCE_BEATS - 0.5) * this.#options.settings.beatMs
       return
