@@ -143,6 +143,40 @@ export const MADE_SCHEDULES = {
       ]),
     ],
   },
+  /** B stalls while a connection that it holds gets a topic. */
+  'a stall that hears late': {
+    skewsMs: SAME,
+    endMs: 50_000,
+    acts: [
+      change(10_000, 'c1', ['make', 'A', 'first']),
+      connect(10_500, 'c1', 'B'),
+      { at: 12_000, do: 'stall', replica: 'B', forMs: 8_000, waking: 'timers first' },
+      change(17_500, 'c1', ['subscribe', 'A', 'x']),
+    ],
+  },
+  /** Nobody hears anybody for longer than removals are remembered, and the others start anew meanwhile. */
+  'an outage with starts in it': {
+    skewsMs: SAME,
+    endMs: 180_000,
+    acts: [
+      change(10_000, 'c1', ['make', 'A', 'first']),
+      connect(10_500, 'c1', 'B'),
+      { at: 12_000, do: 'outage', forMs: 138_000 },
+      { at: 60_000, do: 'kill', replica: 'A', forMs: 1_000 },
+      { at: 61_000, do: 'kill', replica: 'C', forMs: 1_000 },
+    ],
+  },
+  /** B comes back when a client that it missed is long gone, and so is the one that made it. */
+  'told long after': {
+    skewsMs: SAME,
+    endMs: 145_000,
+    acts: [
+      { at: 44_200, do: 'cut', replica: 'B', forMs: 86_000 },
+      change(MEANWHILE, 'c1', ['make', 'A', 'first']),
+      change(50_000, 'c1', ['unsubscribe', 'C', 'x']),
+      { at: 52_000, do: 'kill', replica: 'A', forMs: 1_000 },
+    ],
+  },
   /** B is cut off for longer than removals are remembered, and than the others remember it. */
   'away for longer than removals': {
     skewsMs: SAME,

@@ -75,7 +75,7 @@ export const REMOVAL_RULES: readonly Mutation[] = [
     file: SNAPSHOTS,
     text: 'this.hasOne ? bounded(peers.mono - this.#wholeAt) : 0',
     by: 'bounded(peers.mono - this.#wholeAt)',
-    seed: 10_106,
+    schedule: 'an outage with starts in it',
   },
   {
     rule: 'one that was away says so before it has heard itself',
@@ -135,7 +135,7 @@ export const TIME_RULES: readonly Mutation[] = [
     file: 'channel.ts',
     text: 'Math.round(this.#peers.now - at)',
     by: '0 * at',
-    seed: 427,
+    schedule: 'told long after',
     limits: 'own',
   },
 ]

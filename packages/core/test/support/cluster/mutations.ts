@@ -160,7 +160,7 @@ const MESSAGE_RULES: readonly Mutation[] = [
     file: REPLICA,
     text: 'isBehind || !peers.isInTouch',
     by: 'isBehind',
-    seed: 95,
+    schedule: 'a stall that hears late',
   },
   {
     rule: 'what a snapshot brings counts as applied',
