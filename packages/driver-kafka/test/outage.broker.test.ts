@@ -6,7 +6,7 @@ describe.each([
   { version: '4.4.0', sessionTimeoutMs: 2_000, outages: [0, 5_000, 15_000] },
   { version: '4.4.0', sessionTimeoutMs: 9_000, outages: [0, 15_000] },
   { version: '3.9.2', sessionTimeoutMs: 2_000, outages: [0, 15_000] },
-  { version: '3.9.2', sessionTimeoutMs: 9_000, outages: [0] },
+  { version: '3.9.2', sessionTimeoutMs: 9_000, outages: [0, 15_000] },
 ])('missed for $sessionTimeoutMs ms', async ({ version, sessionTimeoutMs, outages }) => {
   const kafka = await kafkaUnderTest({ version, sessionTimeoutMs })
   const ways = [kafkaWay(kafka)]

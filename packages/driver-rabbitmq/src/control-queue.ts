@@ -1,7 +1,8 @@
-import { type Receiver, type TopicPattern, TopicSet } from '@asbru/core'
+import type { Receiver, TopicPattern } from '@asbru/core'
 import { type ConsumeMessage, IllegalOperationError } from 'amqplib'
 import { Bindings } from './bindings.ts'
 import type { Channels } from './channels.ts'
+import { HeldTopics } from './held-topics.ts'
 import { incoming } from './message.ts'
 
 /**
@@ -25,9 +26,7 @@ export interface ControlQueueOptions {
  */
 export class ControlQueue {
   readonly #options: ControlQueueOptions
-  readonly #wanted = new TopicSet()
-  /** Settles with the broker's answer. */
-  readonly #held = new Map<TopicPattern, Promise<void>>()
+  readonly #held = new HeldTopics()
   #bindings: Bindings | undefined
 
   constructor(options: ControlQueueOptions) {
@@ -49,43 +48,22 @@ export class ControlQueue {
     }
     await channel.consume(queue, take, { noAck: true, exclusive: true })
     const bindings = new Bindings(channels, queue, exchange)
-    await Promise.all([...this.#held.keys()].map((topic) => bindings.add(topic)))
+    await Promise.all([...this.#held].map((topic) => bindings.add(topic)))
     this.#bindings = bindings
   }
 
   subscribe(topic: TopicPattern): Promise<void> {
-    let bound = this.#held.get(topic)
-    if (bound === undefined) {
-      bound = this.#bind(topic, this.#bindings!)
-      this.#held.set(topic, bound)
-      this.#wanted.add(topic)
-    }
-    return bound
+    return this.#held.hold(topic, () => this.#bindings!.add(topic))
   }
 
   async unsubscribe(topic: TopicPattern): Promise<void> {
-    if (!this.#held.has(topic)) return
-    this.#forget(topic)
+    if (!this.#held.drop(topic)) return
     // What cannot be unbound now is so with the next connection.
     await this.#bindings!.delete(topic).catch(() => {})
   }
 
-  async #bind(topic: TopicPattern, bindings: Bindings): Promise<void> {
-    try {
-      await bindings.add(topic)
-    } catch (error) {
-      this.#forget(topic)
-      throw error
-    }
-  }
-
   #receive(message: ConsumeMessage): void {
-    if (this.#wanted.delivers(message.fields.routingKey))
+    if (this.#held.delivers(message.fields.routingKey))
       this.#options.receiver.message(incoming(message))
-  }
-
-  #forget(topic: TopicPattern): void {
-    this.#held.delete(topic)
-    this.#wanted.delete(topic)
   }
 }

@@ -1,16 +1,11 @@
-import {
-  type GapReason,
-  type OpenOptions,
-  type Receiver,
-  type TopicPattern,
-  TopicSet,
-} from '@asbru/core'
+import type { GapReason, OpenOptions, Receiver, TopicPattern } from '@asbru/core'
 import { type Channel, type ConsumeMessage, IllegalOperationError } from 'amqplib'
 import { Acks } from './acks.ts'
 import { Bindings } from './bindings.ts'
 import { type Channels, codeOf } from './channels.ts'
 import type { Flow, Ground } from './flow.ts'
 import { HandedOver } from './handed-over.ts'
+import { HeldTopics } from './held-topics.ts'
 import { incoming, printOf } from './message.ts'
 import { type QueueOptions, ReplicaQueue } from './replica-queue.ts'
 
@@ -32,9 +27,7 @@ const CONFIRM_EVERY_MS = 100
 export class ExchangeFlow implements Flow {
   readonly #options: ExchangeFlowOptions
   readonly #queue: ReplicaQueue
-  readonly #wanted = new TopicSet()
-  /** Settles with the broker's answer. */
-  readonly #held = new Map<TopicPattern, Promise<void>>()
+  readonly #held = new HeldTopics()
   /** Topics that may be bound though nobody wants them. */
   readonly #stale = new Set<TopicPattern>()
   readonly #handedOver = new HandedOver(PREFETCH)
@@ -52,7 +45,7 @@ export class ExchangeFlow implements Flow {
     if (fate.isNew) this.#stale.clear()
     await Promise.all([
       ...[...this.#stale].map((topic) => this.#unbind(topic, bindings)),
-      ...[...this.#held.keys()].map((topic) => this.#bindAgain(topic, bindings)),
+      ...[...this.#held].map((topic) => this.#bindAgain(topic, bindings)),
     ])
     const gap = fate.gap ?? (isExchangeNew && !isFirst ? 'broker-reconnected' : undefined)
     if (gap !== undefined && this.#held.size > 0) this.#tellGap(gap)
@@ -65,18 +58,11 @@ export class ExchangeFlow implements Flow {
   }
 
   subscribe(topic: TopicPattern): Promise<void> {
-    let bound = this.#held.get(topic)
-    if (bound === undefined) {
-      bound = this.#bind(topic, this.#bindings!)
-      this.#held.set(topic, bound)
-      this.#wanted.add(topic)
-    }
-    return bound
+    return this.#held.hold(topic, () => this.#bind(topic, this.#bindings!))
   }
 
   async unsubscribe(topic: TopicPattern): Promise<void> {
-    if (!this.#held.has(topic)) return
-    this.#forget(topic)
+    if (!this.#held.drop(topic)) return
     this.#stale.add(topic)
     // What cannot be unbound now is so with the next connection.
     await this.#unbind(topic, this.#bindings!).catch(() => {})
@@ -91,7 +77,6 @@ export class ExchangeFlow implements Flow {
     try {
       await bindings.add(topic)
     } catch (error) {
-      if (this.#held.has(topic)) this.#forget(topic)
       this.#stale.add(topic)
       throw error
     }
@@ -102,7 +87,7 @@ export class ExchangeFlow implements Flow {
       await bindings.add(topic)
     } catch (error) {
       if (codeOf(error) !== ACCESS_REFUSED) throw error
-      this.#forget(topic)
+      this.#held.drop(topic)
       this.#options.receiver.status({ type: 'topicFailed', topic, error })
     }
   }
@@ -127,8 +112,7 @@ export class ExchangeFlow implements Flow {
     const { routingKey, redelivered } = message.fields
     const isNew = this.#handedOver.isNew(printOf(message), redelivered)
     // A pattern also brings reserved topics, and a binding that is ending may bring more.
-    if (isNew && this.#wanted.delivers(routingKey))
-      this.#options.receiver.message(incoming(message))
+    if (isNew && this.#held.delivers(routingKey)) this.#options.receiver.message(incoming(message))
   }
 
   /** Acknowledgements have no answer, but what is asked after them on their channel has one. */
@@ -158,11 +142,6 @@ export class ExchangeFlow implements Flow {
       added++
       if (!isAsking) start()
     }
-  }
-
-  #forget(topic: TopicPattern): void {
-    this.#held.delete(topic)
-    this.#wanted.delete(topic)
   }
 
   #tellGap(reason: GapReason): void {
