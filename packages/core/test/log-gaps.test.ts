@@ -202,6 +202,18 @@ test('notices that a log was made anew before it goes on from where it began its
   expect(await moved.take(1)).toEqual(['news: a2'])
 })
 
+test('takes a log for another one if it took its place, though it begins further on', async () => {
+  const [one, other] = [await logReplica({ a: 0 }), await logReplica({ a: 0 })]
+  for (const offset of [1, 2, 3, 4, 5]) one.read('a', offset)
+  const connection = await ClientConnection.open(one.url(CLIENT))
+  await connection.take(5)
+  other.read('a', 1)
+  goOn(other, 'log-changed', 5)
+  other.read('a', 6)
+  const moved = await ClientConnection.open(other.url(CLIENT), connection.cursor)
+  expect(await moved.take(1)).toEqual(['{"gap":{"reason":"cursor-unknown"}}'])
+})
+
 test('does not take the beginning of the log of before for that of the one made anew', async () => {
   const one = await logReplica({ a: 0 }, '', SMALL)
   for (const offset of [1, 2]) one.read('a', offset)

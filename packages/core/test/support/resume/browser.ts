@@ -46,6 +46,7 @@ export class Browser {
   /** Those of which a change is not answered. */
   readonly #unsure = new Set<string>()
   readonly #world: World
+  readonly #isQuiet: boolean
   #id: string | undefined
   #cursor: string | undefined
   #page: Page | undefined
@@ -57,8 +58,9 @@ export class Browser {
   #lastReplica: string | undefined
   failovers = 0
 
-  constructor(world: World, name: string) {
+  constructor(world: World, name: string, isQuiet: boolean) {
     this.#world = world
+    this.#isQuiet = isQuiet
     this.name = name
   }
 
@@ -67,7 +69,9 @@ export class Browser {
     const { random, timeline } = this.#world
     const replica = this.#world.anyReplica()
     if (replica === undefined) return timeline.after(100, () => this.make())
-    const topics = [random.choose(SUBSCRIPTIONS), random.choose(SUBSCRIPTIONS)]
+    const topics = this.#isQuiet
+      ? ['t.9']
+      : [random.choose(SUBSCRIPTIONS), random.choose(SUBSCRIPTIONS)]
     const from = timeline.now
     this.#call(
       replica,
@@ -296,7 +300,7 @@ export class Browser {
     const { random } = this.#world
     const texts = [
       cursor.slice(0, 1 + random.below(cursor.length - 1)),
-      cursor.toLowerCase(),
+      cursor.slice(0, -1),
       sealed('1.nobody.1.1'),
       sealed('2.'),
       sealed('2.AAAABBB1'),

@@ -13,6 +13,9 @@ export const SUBSCRIPTIONS = ['t.0', 't.1', 't.2', 'p.0', 'p.*', 't.9'] as const
 export const REPLICAS = ['r0', 'r1', 'r2'] as const
 export const CLIENTS = ['c0', 'c1', 'c2', 'c3'] as const
 
+/** The one that has but the topic that gets little. */
+export const QUIET_CLIENT = 'c3'
+
 /** No fault happens after that, in milliseconds. */
 export const QUIET_FROM_MS = 40_000
 /** When one more message goes to each topic and log. */
@@ -82,7 +85,8 @@ export function planOf(kind: Kind, seed: number): Plan {
   const random = new SeededRandom(seed * 4 + 'LVNQ'.indexOf(kind))
   const isCalm = seed % 5 === 4
   const names = [...OF_CLIENTS, ...(isCalm ? [] : isLogKind(kind) ? OF_LOGS : OF_FLOWS)]
-  const faults = Array.from({ length: 2 + random.below(8) }, () => ({
+  const count = seed % 2 === 0 ? 2 + random.below(8) : 15 + random.below(20)
+  const faults = Array.from({ length: count }, () => ({
     at: random.between(7_000, QUIET_FROM_MS),
     name: random.choose(names),
     seed: random.below(1_000_000),
@@ -94,7 +98,7 @@ export function planOf(kind: Kind, seed: number): Plan {
     hasEpochs: random.chance(0.5),
     isHuge: random.chance(0.3),
     windowBytes: random.choose([12_000, 40_000, 64 * 1024 * 1024]),
-    windowMs: random.choose([90_000, 90_000, 12_000]),
+    windowMs: random.choose([90_000, 90_000, 6_000]),
     breaks: random.choose([0, 0.005, 0.03]),
     faults: faults.toSorted((a, b) => a.at - b.at),
   }

@@ -11,6 +11,7 @@ import {
   isLogKind,
   LAST_MESSAGES_MS,
   type Plan,
+  QUIET_CLIENT,
   QUIET_FROM_MS,
   REPLICAS,
   TOPICS,
@@ -103,7 +104,7 @@ class Simulation implements World {
       isQueued: kind === 'Q',
       twice: hasLogs || plan.isCalm ? 0 : 0.02,
     })
-    this.#browsers = CLIENTS.map((name) => new Browser(this, name))
+    this.#browsers = CLIENTS.map((name) => new Browser(this, name, name === QUIET_CLIENT))
   }
 
   async run(): Promise<Outcome> {
@@ -189,7 +190,7 @@ class Simulation implements World {
     const { timeline, random } = this
     if (timeline.now > LAST_MESSAGES_MS - 1_000) return
     const lane = this.#logs === undefined ? `P${publisher}` : random.choose(this.#lanes)
-    this.#publish(random.chance(0.01) ? 't.9' : random.choose(TOPICS), lane)
+    this.#publish(random.chance(0.03) ? 't.9' : random.choose(TOPICS), lane)
     timeline.after(-350 * Math.log(1 - random.next()), () => this.#publishOn(publisher))
   }
 
@@ -287,6 +288,10 @@ class Simulation implements World {
         if (!isGapless(this.#plan) || (gap!.topics !== undefined && !isLogKind(this.#plan.kind)))
           continue
         failures.push(`${browser.name}: ${gap!.reason} at ${at}, though nothing was missed`)
+      }
+      for (const { at, gap } of isGapless(this.#plan) ? browser.got : []) {
+        if (gap === undefined || gap.reason === 'window-exceeded') continue
+        failures.push(`${browser.name}: ${gap.reason} at ${at}, though nothing happened`)
       }
       failovers += browser.failovers
       repeated += account.repeated
