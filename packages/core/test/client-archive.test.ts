@@ -1,7 +1,7 @@
 import type { StoreReplica } from '@asbru/trials/store-cluster'
 import { expect, test } from 'vitest'
 import type { ArchivedClient, ClientArchive } from '../src/index.ts'
-import { BEAT_MS, client, errorOf, newCluster, started } from './support/manual-cluster.ts'
+import { BEAT_MS, client, errorOf, newCluster, started, TTL_MS } from './support/manual-cluster.ts'
 
 test('an archive that fails at the start may be tried again', async () => {
   const archive = new MapArchive()
@@ -41,9 +41,50 @@ test('keeps clients where they outlive all replicas, and answers a change only t
   expect([...next.clients.keys()]).toEqual(['a'])
 })
 
+test('a removal that could not be kept can be tried again', async () => {
+  const archive = new MapArchive()
+  const { pass, replicas } = await started(1, { archive })
+  const [one] = replicas as [StoreReplica]
+  const made = one.store.create(client('a'))
+  await pass(BEAT_MS)
+  await made
+  archive.error = new Error('not now')
+  const removed = errorOf(one.store.remove('a'))
+  await pass(BEAT_MS)
+  expect(await removed).toMatchObject({ code: 'CHANGE_TIMEOUT' })
+  archive.error = undefined
+  expect(await one.store.remove('a')).toBe(false)
+  const { born, gone } = archive.kept.get('a')!
+  expect(gone > born).toBe(true)
+})
+
+test('a client is kept for as long as it may live after its connection', async () => {
+  const archive = new MapArchive()
+  const { pass, replicas } = await started(1, { archive })
+  const [one] = replicas as [StoreReplica]
+  for (const [id, ttlMs] of Object.entries({
+    usual: TTL_MS,
+    patient: 5 * TTL_MS,
+    hasty: TTL_MS / 2,
+  })) {
+    const made = one.store.create({ ...client(id), ttlMs })
+    await pass(BEAT_MS / 2)
+    await made
+    await one.attach(id, `of ${id}`)
+  }
+  await pass(TTL_MS)
+  expect(archive.touched).toEqual({
+    usual: 2 * TTL_MS,
+    patient: 10 * TTL_MS,
+    hasty: 2 * TTL_MS,
+  })
+})
+
 /** Keeps clients for as long as the test runs. */
 class MapArchive implements ClientArchive {
   readonly kept = new Map<string, ArchivedClient>()
+  /** For how long each was kept when it was last touched, in milliseconds. */
+  readonly touched: Record<string, number> = {}
   /** What every call is answered with, for as long as it is set. */
   error: Error | undefined
 
@@ -61,8 +102,9 @@ class MapArchive implements ClientArchive {
     this.kept.set(saved.id, saved)
   }
 
-  async touch(): Promise<void> {
+  async touch(ids: readonly string[], expiresInMs: number): Promise<void> {
     this.#mayFail()
+    for (const id of ids) this.touched[id] = expiresInMs
   }
 
   async close(): Promise<void> {}

@@ -114,10 +114,11 @@ class ReplicatedClientStore implements ClientStore {
 
   async remove(id: string): Promise<boolean> {
     const { changes } = this.#ready()
-    if ((await this.find(id)) === undefined) return false
-    await changes.make({ kind: 'remove', id })
+    const isThere = (await this.find(id)) !== undefined
+    if (isThere) await changes.make({ kind: 'remove', id })
+    // Also of one that is gone: it may be a second try, after one that could not be kept.
     await this.#archived(id)
-    return true
+    return isThere
   }
 
   async attach(id: string, { id: connection, since }: ConnectionInfo) {
@@ -225,11 +226,19 @@ class ReplicatedClientStore implements ClientStore {
     const { clock, clientTtlMs, logger } = this.#host!
     const touch = (): void => {
       this.#cancelTouch = clock.after(clientTtlMs / 3, touch)
-      const ids = [...this.#started().registry.held]
-      if (ids.length === 0) return
-      archive.touch(ids, 2 * clientTtlMs).catch((error: unknown) => {
-        logger.warn({ err: error }, 'could not renew the clients that are kept')
-      })
+      const { registry } = this.#started()
+      const byTtl = new Map<number, string[]>()
+      for (const id of registry.held) {
+        const ttlMs = registry.get(id)?.set.ttlMs ?? clientTtlMs
+        const ids = byTtl.get(ttlMs)
+        if (ids === undefined) byTtl.set(ttlMs, [id])
+        else ids.push(id)
+      }
+      for (const [ttlMs, ids] of byTtl) {
+        archive.touch(ids, this.#keptMs(ttlMs)).catch((error: unknown) => {
+          logger.warn({ err: error }, 'could not renew the clients that are kept')
+        })
+      }
     }
     touch()
   }
@@ -248,12 +257,17 @@ class ReplicatedClientStore implements ClientStore {
     }
     try {
       const { tombstoneMs } = this.#started().settings
-      const livesMs = 2 * Math.max(set.ttlMs, this.#host!.clientTtlMs)
+      const livesMs = this.#keptMs(set.ttlMs)
       await archive.save(kept, exists(entry) ? livesMs : Math.max(livesMs, tombstoneMs))
     } catch (cause) {
       const text = `The change of client ${maskId(id)} holds, but could not be kept where it outlives all replicas. Try again.`
       throw new StreamerError('CHANGE_TIMEOUT', text, { cause })
     }
+  }
+
+  /** How long a client is kept that lives for so long without a connection. */
+  #keptMs(ttlMs: number): number {
+    return 2 * Math.max(ttlMs, this.#host!.clientTtlMs)
   }
 
   async #kept(id: string): Promise<ClientRecord> {
