@@ -78,6 +78,13 @@ export const REMOVAL_RULES: readonly Mutation[] = [
     schedule: 'an outage with starts in it',
   },
   {
+    rule: 'one that starts takes no snapshot of one that was away',
+    file: SNAPSHOTS,
+    text: ' || (part.isStale && !this.hasOne && !this.isStale)',
+    by: '',
+    schedule: 'an outage with starts in it',
+  },
+  {
     rule: 'one that was away says so before it has heard itself',
     file: SNAPSHOTS,
     text: 'isStale: this.isOutdated,',
