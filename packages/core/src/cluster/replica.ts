@@ -255,6 +255,8 @@ export class Replica {
     peer.at = this.peers.now
     peer.isStale = message.isStale
     peer.isSynced = message.isSynced
+    // A new one has no digest of this replica yet.
+    if (peer.lastBeat === 0) this.#beatSoon()
     peer.lastBeat = message.n
     peer.namesUs = named !== undefined
     peer.acknowledged = Math.max(peer.acknowledged, named?.[1] ?? 0)
@@ -274,6 +276,8 @@ export class Replica {
     if (wanted.length === 0) return
     differs.fill(0)
     this.#snapshots.want(replica, wanted)
+    // What differs may be known here alone, and what was told of it may have been lost.
+    this.#beatSoon()
   }
 
   /** Asks the sender of what is missing for it, and for all that it knows if that does not help. */
@@ -346,7 +350,7 @@ export class Replica {
     }
   }
 
-  /** What was asked for is not here any more: the digest shows what it came to. */
+  /** Others lack what they cannot ask for: the digest shows what it came to. */
   #beatSoon(): void {
     this.#digest.sent = 0
   }
