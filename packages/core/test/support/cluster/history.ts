@@ -94,7 +94,7 @@ export function isSeen({ view }: SimulatedReplica, { kind, client, topic }: Chan
   switch (kind) {
     case 'make':
     case 'claim':
-      return record !== undefined
+      return record !== undefined && (topic === '' || record.topics.has(topic))
     case 'remove':
       return record === undefined
     case 'subscribe':

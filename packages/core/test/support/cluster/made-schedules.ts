@@ -5,6 +5,8 @@ interface Plan {
   /** How far the wall clocks of the replicas are off, A first. */
   readonly skewsMs: readonly number[]
   readonly endMs: number
+  /** Nothing happens any more from then on. @default `endMs` */
+  readonly quietFromMs?: number
   readonly acts: readonly Act[]
 }
 
@@ -143,6 +145,18 @@ export const MADE_SCHEDULES = {
       ]),
     ],
   },
+  /** B notes a change that nobody hears of, and that is not answered. */
+  'a change in vain': {
+    skewsMs: SAME,
+    endMs: 80_000,
+    acts: [
+      change(40_000, 'c1', ['make', 'A', 'first']),
+      connect(40_500, 'c1', 'A'),
+      change(41_000, 'c1', ['subscribe', 'A', 'x']),
+      { at: 44_200, do: 'cut', replica: 'B', forMs: 8_000 },
+      change(44_500, 'c1', ['unsubscribe', 'B', 'x']),
+    ],
+  },
   /** B stalls while a connection that it holds gets a topic. */
   'a stall that hears late': {
     skewsMs: SAME,
@@ -170,6 +184,7 @@ export const MADE_SCHEDULES = {
   'told long after': {
     skewsMs: SAME,
     endMs: 145_000,
+    quietFromMs: 60_000,
     acts: [
       { at: 44_200, do: 'cut', replica: 'B', forMs: 86_000 },
       change(MEANWHILE, 'c1', ['make', 'A', 'first']),
@@ -216,12 +231,12 @@ export type MadeSchedule = keyof typeof MADE_SCHEDULES
 
 /** One of them, with the delays of a seed. */
 export function madeSchedule(name: MadeSchedule, seed: number): Schedule {
-  const { skewsMs, endMs, acts }: Plan = MADE_SCHEDULES[name]
+  const { skewsMs, endMs, quietFromMs = endMs, acts }: Plan = MADE_SCHEDULES[name]
   return {
     seed,
     machines: skewsMs.map((skewMs, at) => ({ name: 'ABC'[at]!, skewMs, rate: 1 })),
     isOrdered: scheduleOf(seed).isOrdered,
-    quietFrom: endMs,
+    quietFrom: quietFromMs,
     end: endMs,
     acts: acts.toSorted((a, b) => a.at - b.at),
   }

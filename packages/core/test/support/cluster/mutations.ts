@@ -191,6 +191,13 @@ const MESSAGE_RULES: readonly Mutation[] = [
     text: 'if (differs[bucket]! >= DIFFERING_BEATS) wanted.push(bucket)',
     by: '',
   },
+  {
+    rule: 'a digest that stays different is told again',
+    file: REPLICA,
+    text: 'this.#snapshots.want(replica, wanted)\n',
+    by: 'return this.#snapshots.want(replica, wanted)\n',
+    schedule: 'a change in vain',
+  },
 ]
 
 /**

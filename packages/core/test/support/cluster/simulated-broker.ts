@@ -45,7 +45,7 @@ export class SimulatedBroker {
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#timeline.after(this.#random.between(0.5, 4), () =>
-      from.give('message', () => {
+      from.give('call', () => {
         if (isReached) resolve()
         else reject(new Error('The broker is out of reach.'))
       }),

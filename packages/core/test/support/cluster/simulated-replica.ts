@@ -168,7 +168,7 @@ export class SimulatedReplica {
   /** The host asks its broker for the topics of all clients that it is told of. */
   #deliverSoon(topics: readonly string[]): void {
     this.#world.timeline.after(SUBSCRIBE_MS, () =>
-      this.give('message', () => {
+      this.give('call', () => {
         for (const topic of topics) this.delivered.add(topic)
       }),
     )
@@ -177,7 +177,7 @@ export class SimulatedReplica {
   #deliver(topics: readonly string[]): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#world.timeline.after(this.#world.random.between(0.5, SUBSCRIBE_MS), () =>
-      this.give('message', () => {
+      this.give('call', () => {
         for (const topic of topics) this.delivered.add(topic)
         resolve()
       }),
