@@ -77,7 +77,7 @@ export function natsDriver(options: NatsDriverOptions = {}): Driver {
       try {
         return openFlow().publish(message)
       } catch (error) {
-        return Promise.reject(error as Error)
+        return rejected(error as Error)
       }
     },
 
@@ -123,4 +123,8 @@ export function natsDriver(options: NatsDriverOptions = {}): Driver {
   function mustNotBeClosed(): void {
     if (closing !== undefined) throw NatsError.errorForCode(ErrorCode.ConnectionClosed)
   }
+}
+
+async function rejected(error: Error): Promise<never> {
+  throw error
 }
