@@ -64,6 +64,12 @@ test('what comes late for the first time is disorder', () => {
   expect(balanceOf('a0, a2, a1, a3, b0, b1')).toMatchObject({ ...NOTHING, disordered: 1 })
 })
 
+test('what a gap told of may come late, from a replica that has it', () => {
+  expect(balanceOf('a0, gap, a2, a0, a1, a3, b0, b1')).toMatchObject({ lost: 0, disordered: 0 })
+  expect(balanceOf('a0, a2, gap, a0, a1, a3, b0, b1')).toMatchObject({ lost: 0, disordered: 0 })
+  expect(balanceOf('gap, a0, a2, a1, gap, a3, b0, b1')).toMatchObject({ lost: 0, disordered: 1 })
+})
+
 test('an event of a topic that the client does not have is an error', () => {
   expect(() => new Ledger().account(['a']).event('b', '0')).toThrow('which it does not have')
 })

@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest'
 import type { BrokerUnderTest, ClusterMode, Door, PlainPublisher } from '../support/cluster-mode.ts'
 import { startPeerNetwork } from '../support/peer-network.ts'
+import { until } from '../support/until.ts'
 
 /** No broker: the relays are each other's peers, and nothing is kept. */
 export const peers: ClusterMode = {
@@ -46,28 +47,35 @@ class Peers implements BrokerUnderTest {
   async stop(): Promise<void> {}
 }
 
-/** Publishes by the HTTP API of one relay, so that the order holds, and of the next once that is gone. */
+/**
+ * Publishes each topic by the HTTP API of one relay, for there is no order between what two relays post, and waits
+ * while that relay is away.
+ */
 class ApiPublisher {
   readonly #ports: readonly number[]
-  /** Where each topic is published. */
-  readonly #turns = new Map<string, number>()
+  readonly #topics = new Map<string, number>()
 
   constructor(ports: readonly number[]) {
     this.#ports = ports
   }
 
   async publish(topic: string, payload: string): Promise<void> {
-    const turn = this.#turns.get(topic) ?? this.#turns.size
-    this.#turns.set(topic, turn)
-    const port = this.#ports[turn % this.#ports.length]!
-    try {
-      const url = `http://127.0.0.1:${port}/v1/topics/${topic}/messages`
-      const answer = await fetch(url, { method: 'POST', body: payload })
-      if (answer.status !== 202) throw new Error(`${url}: ${answer.status} ${await answer.text()}`)
-      await answer.arrayBuffer()
-    } catch (error) {
-      this.#turns.set(topic, turn + 1)
-      throw error
-    }
+    const index = this.#topics.get(topic) ?? this.#topics.size
+    this.#topics.set(topic, index)
+    const port = this.#ports[index % this.#ports.length]!
+    const url = `http://127.0.0.1:${port}/v1/topics/${topic}/messages`
+    let answer: Response | undefined
+    await until(`${url} is served`, 60_000, async () => {
+      answer = await fetch(url, { method: 'POST', body: payload }).catch(unlessRefused)
+      return answer !== undefined
+    })
+    const { status } = answer!
+    const text = await answer!.text()
+    if (status !== 202) throw new Error(`${url}: ${status} ${text}`)
   }
+}
+
+/** Whoever refused the connection has nothing of the message. */
+function unlessRefused(error: Error): undefined {
+  if ((error.cause as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error
 }

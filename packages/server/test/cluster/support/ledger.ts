@@ -1,4 +1,4 @@
-import { Account, type Receipt, type ReceivedGap } from './account.ts'
+import { Account, type ReceivedGap } from './account.ts'
 import type { SteadyPublisher } from './steady-publisher.ts'
 import { until } from './until.ts'
 
@@ -15,7 +15,7 @@ export interface Balance {
   /** Of these, those of which no gap told. */
   readonly lostUnsaid: number
   readonly repeated: number
-  /** Came after a greater number of the topic that had not come before. */
+  /** Came after a greater number of the topic, though no gap had told that it was missing. */
   readonly disordered: number
   readonly gaps: number
   readonly gapReasons: Readonly<Record<string, number>>
@@ -67,7 +67,7 @@ export class Ledger {
         return missing(account, topic).filter((number) => !isSaid(account, topic, number)).length
       }),
       repeated: sum((account, topic) => account.repeated(topic)),
-      disordered: sum((account, topic) => disorder(account.receipts(topic))),
+      disordered: sum(disorder),
       gaps: this.#accounts.reduce((all, { gaps }) => all + gaps.length, 0),
       gapReasons,
       longestSilenceMs: Math.round(
@@ -88,17 +88,33 @@ function isSaid(account: Account, topic: string, number: number): boolean {
   return account.gaps.some((gap) => tells(gap, topic) && gap.place > from && gap.at <= latest)
 }
 
+/** Whether a gap came after what stood before a number when it was passed over, and before the number itself. */
+function wasToldOf(account: Account, topic: string, number: number, place: number): boolean {
+  const receipts = account.receipts(topic)
+  const over = receipts.find((receipt) => receipt.number > number)!
+  const before = receipts.findLast((receipt) => {
+    return receipt.number < number && receipt.place < over.place
+  })
+  return account.gaps.some((gap) => {
+    return tells(gap, topic) && gap.place > (before?.place ?? -1) && gap.place < place
+  })
+}
+
 function tells({ topics }: ReceivedGap, topic: string): boolean {
   return topics === undefined || topics.includes(topic)
 }
 
-/** Repeats are counted elsewhere: only a number that comes for the first time can be late. */
-function disorder(receipts: readonly Receipt[]): number {
+/**
+ * Repeats are counted elsewhere: only a number that comes for the first time can be late. One that a gap told of may
+ * come after all, from a replica that has it.
+ */
+function disorder(account: Account, topic: string): number {
+  const receipts = account.receipts(topic)
   const seen = new Set<number>()
   let greatest = -1
   let late = 0
-  for (const { number } of receipts) {
-    if (!seen.has(number) && number < greatest) late++
+  for (const { number, place } of receipts) {
+    if (!seen.has(number) && number < greatest && !wasToldOf(account, topic, number, place)) late++
     seen.add(number)
     greatest = Math.max(greatest, number)
   }
