@@ -268,6 +268,23 @@ test('a change holds on one that did not hear why the client lives still', async
   expect(heldThere).toBe(true)
 })
 
+test('one that was away for as long keeps its connections of clients that exist', async () => {
+  const { pass, cluster, replicas } = await started(2, { tombstoneMs: 4_000 })
+  const [one, two] = replicas as [StoreReplica, StoreReplica]
+  const made = one.store.create(client('a', ['news']))
+  await pass(BEAT_MS)
+  await made
+  await two.attach('a', 'kept')
+  await pass(TTL_MS - 2_000)
+  cluster.cut.add(two)
+  await pass(5_000)
+  cluster.cut.delete(two)
+  await pass(20 * BEAT_MS)
+  expect(two.removed).toEqual([])
+  expect(two.evicted).toEqual([])
+  for (const { clients } of replicas) expect([...clients.keys()]).toEqual(['a'])
+})
+
 test('one that was away for longer than removals are remembered brings nobody back', async () => {
   const { pass, cluster, replicas } = await started(2, { tombstoneMs: 4_000, dormantMs: 1_000 })
   const [one, two] = replicas as [StoreReplica, StoreReplica]

@@ -185,10 +185,15 @@ export class Registry {
     this.#endConnections(id, undefined)
   }
 
-  /** Forgets all clients but those that were removed: what others know is right. */
+  /** Forgets all clients but those that were removed, and what is held here: what others know is right. */
   drop(): void {
+    const { replica } = this.#options.host
     for (const [id, entry] of this.#entries) {
-      if (exists(entry)) this.#entries.set(id, newEntry(id))
+      if (!exists(entry)) continue
+      const dropped = newEntry(id)
+      const own = entry.holders.get(replica)
+      if (own !== undefined) dropped.holders.set(replica, own)
+      this.#entries.set(id, dropped)
     }
   }
 
