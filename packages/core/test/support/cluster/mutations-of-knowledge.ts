@@ -84,14 +84,6 @@ export const REMOVAL_RULES: readonly Mutation[] = [
     by: '',
     schedule: 'an outage with starts in it',
   },
-  {
-    rule: 'one that was away says so before it has heard itself',
-    file: SNAPSHOTS,
-    text: 'isStale: this.isOutdated,',
-    by: 'isStale: this.isStale,',
-    seed: 19,
-    limits: 'own',
-  },
 ]
 
 /** Clients live for as long as they should. */
