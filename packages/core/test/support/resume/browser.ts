@@ -262,17 +262,19 @@ export class Browser {
     const { timeline } = this.#world
     for (const span of this.spans)
       if (span.subscription === subscription) span.to = Math.min(span.to, timeline.now)
-    this.#waive((topic) => {
-      const isOther = [...this.#subscriptions].some((other) => matches(other, topic))
+    this.#waive(({ topic, at }) => {
+      const isOther = this.spans.some(
+        (span) => span.to > timeline.now && span.from <= at && matches(span.subscription, topic),
+      )
       return matches(subscription, topic) && !isOther
     })
   }
 
-  /** What it has not had yet of these topics is owed no longer. */
-  #waive(isConcerned: (topic: string) => boolean): void {
+  /** What it has not had yet is owed no longer. */
+  #waive(isConcerned: (message: Published) => boolean): void {
     const had = new Set(this.got.map(({ message }) => message?.uid))
-    for (const { uid, topic } of this.#world.published)
-      if (!had.has(uid) && isConcerned(topic)) this.waived.add(uid)
+    for (const message of this.#world.published)
+      if (!had.has(message.uid) && isConcerned(message)) this.waived.add(message.uid)
   }
 
   /** Calls a replica, which may never answer. */

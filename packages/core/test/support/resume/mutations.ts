@@ -43,14 +43,6 @@ export const MUTATIONS: readonly Mutation[] = [
     seed: 0,
   },
   {
-    rule: 'a topic that is not complete is a gap',
-    file: 'events/window.ts',
-    text: 'if (completeSince <= Math.max(sequence, subscribedAt)) continue',
-    without: 'if (completeSince >= 0) continue',
-    kind: 'N',
-    seed: 129,
-  },
-  {
     rule: 'the window holds gaps of the driver',
     file: 'broker/relay.ts',
     text: 'const gap = this.#to.window.add((cursor) => new Gap(cursor, reason, topics))',
@@ -194,5 +186,21 @@ export const MUTATIONS: readonly Mutation[] = [
     without: 'this.#host.beatCame',
     kind: 'N',
     seed: 47,
+  },
+  {
+    rule: 'a replay shows only what its client has',
+    file: 'events/replay.ts',
+    text: 'if (subscription === undefined) return undefined\n  const name = nameFor(item, subscription, naming)',
+    without: 'const name = nameFor(item, subscription ?? item.topic, naming)',
+    kind: 'L',
+    seed: 0,
+  },
+  {
+    rule: 'a late change is a gap for those who are connected',
+    file: 'clients/store-host.ts',
+    text: 'change.isLate && change.added.length > 0',
+    without: 'change.added.length < 0',
+    kind: 'N',
+    seed: 7,
   },
 ]
