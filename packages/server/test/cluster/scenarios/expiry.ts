@@ -30,6 +30,13 @@ export const expiry: Scenario = (mode, broker, { clientTtlMs }) => {
       const clients = ids.map((id) => new SseClient(`${killed!.events}?id=${id}`))
       await until('all are connected', 10_000, () => clients.every(({ opened }) => opened === 1))
       for (const client of clients) client.stay()
+      // Else it would be as long ago as they were made.
+      await until('all know where they are connected', 10_000, async () => {
+        const counts = await Promise.all(
+          ids.flatMap((id) => others.map((replica) => connectionsOf(replica, id))),
+        )
+        return counts.every((count) => count === 1)
+      })
       await killed!.kill()
       const killedAt = performance.now()
       const goneAfterMs = await Promise.all(
@@ -54,6 +61,13 @@ async function goneAfter({ api }: Replica, id: string, since: number): Promise<n
     return (await ask('GET', `${api}/clients/${id}`)).status === 404
   })
   return performance.now() - since
+}
+
+async function connectionsOf({ api }: Replica, id: string): Promise<number> {
+  const client = (await expectAnswer(200, 'GET', `${api}/clients/${id}`)) as {
+    connections: unknown[]
+  }
+  return client.connections.length
 }
 
 async function brokerSubscriptions({ api }: Replica): Promise<number> {
