@@ -79,7 +79,12 @@ export function gcpPubsubDriver(options: GcpPubsubDriverOptions = {}): Driver {
     async open(to, openOptions) {
       if (closing !== undefined) throw new Error('The gcp-pubsub driver was closed.')
       receiver = to
-      const link = new Link({ ...source, topic: pubsubTopic, timeoutMs })
+      const link = new Link({
+        ...source,
+        topic: pubsubTopic,
+        replica: openOptions.replica,
+        timeoutMs,
+      })
       const session = new Session({
         ...openOptions,
         link,

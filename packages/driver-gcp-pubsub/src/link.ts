@@ -23,6 +23,8 @@ export type PubsubSource =
 /** What a {@link Link} works with. */
 export type LinkOptions = PubsubSource & {
   readonly topic: string
+  /** Who publishes. */
+  readonly replica: string
   readonly timeoutMs: number
 }
 
@@ -72,7 +74,7 @@ export class Link {
 
   async publish(message: OutgoingMessage): Promise<void> {
     const topic = this.#topic
-    const made = outgoing(message)
+    const made = outgoing(message, this.#options.replica)
     const publishing = topic.publishMessage(made)
     this.#underWay.add(publishing)
     try {

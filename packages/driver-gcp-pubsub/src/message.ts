@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import type { IncomingMessage, OutgoingMessage } from '@asbru/core'
+import { CONTROL_PREFIX, type IncomingMessage, type OutgoingMessage } from '@asbru/core'
 import type { Message } from '@google-cloud/pubsub'
 
 /** What Pub/Sub takes for the value of an attribute. */
@@ -13,10 +13,14 @@ export interface PublishedMessage {
 }
 
 /**
- * A message as Pub/Sub carries it.
+ * A message as Pub/Sub carries it. What replicas tell each other needs an order for each sender alone, and is too much for
+ * one ordering key.
  * @throws {RangeError} if event name or id is longer than an attribute may be
  */
-export function outgoing({ topic, payload, event, id }: OutgoingMessage): PublishedMessage {
+export function outgoing(
+  { topic, payload, event, id }: OutgoingMessage,
+  replica: string,
+): PublishedMessage {
   const attributes = {
     'asbru-topic': topic,
     ...(event !== undefined && { 'asbru-event': event }),
@@ -25,8 +29,9 @@ export function outgoing({ topic, payload, event, id }: OutgoingMessage): Publis
   for (const [name, value] of Object.entries(attributes))
     if (Buffer.byteLength(value) > MAX_ATTRIBUTE_BYTES)
       throw new RangeError(`Attribute ${name} has more than ${MAX_ATTRIBUTE_BYTES} bytes.`)
+  const orderingKey = topic.startsWith(CONTROL_PREFIX) ? `${topic} ${replica}` : topic
   // The client sends it later, when the caller may use its buffer again.
-  return { data: Buffer.from(payload), attributes, orderingKey: topic }
+  return { data: Buffer.from(payload), attributes, orderingKey }
 }
 
 /** A message as Asbru hands it over, or `undefined` if it names no topic and there is no other. */
