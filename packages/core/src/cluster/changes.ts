@@ -48,7 +48,12 @@ export interface ChangesOptions {
 /** The changes that this replica makes for its callers. */
 export class Changes {
   readonly #options: ChangesOptions
+  /** Oldest first. There may be very many: none is looked at without a reason. */
   readonly #calls = new Set<Call>()
+  /** The same by the number of the message that told of them last, in their order. */
+  readonly #byNumber = new Map<number, Call>()
+  /** Of those something was heard. */
+  readonly #heard = new Set<Call>()
 
   constructor(options: ChangesOptions) {
     this.#options = options
@@ -75,22 +80,24 @@ export class Changes {
       this.#calls.add(call)
       this.#issue(call)
       if (!call.isDelivered) void this.#deliver(call)
-      this.work()
     })
   }
 
   /** An own message came back. */
   back(n: number): void {
-    for (const call of this.#calls) if (call.n === n) call.isBack = true
+    const call = this.#byNumber.get(n)
+    if (call === undefined) return
+    call.isBack = true
+    this.#heard.add(call)
   }
 
   /** What another replica says of changes: the latest stamp counts. */
   hear(says: Says): void {
-    if (says.length === 0) return
-    const verdicts = new Map(says)
-    for (const call of this.#calls) {
-      const verdict = verdicts.get(call.n)
-      if (verdict !== undefined && verdict > (call.verdict ?? '')) call.verdict = verdict
+    for (const [n, verdict] of says) {
+      const call = this.#byNumber.get(n)
+      if (call === undefined || verdict <= (call.verdict ?? '')) continue
+      call.verdict = verdict
+      this.#heard.add(call)
     }
   }
 
@@ -100,40 +107,58 @@ export class Changes {
     return false
   }
 
-  /** Goes on with all that waits for something. */
+  /** Goes on with all that waited for something that is there now. */
   work(): void {
-    for (const call of this.#calls) this.#workOn(call)
+    const { peers, settings } = this.#options
+    const { mono } = peers
+    for (const call of this.#calls) {
+      if (mono - call.begunAt <= settings.changeTimeoutMs) break
+      this.#refuse(call, timeout(call.id))
+    }
+    const held = this.#heldUpTo()
+    for (const call of this.#heard) this.#workOn(call, held)
+    this.#heard.clear()
+    for (const [n, call] of this.#byNumber) {
+      if (n > held) break
+      this.#workOn(call, held)
+    }
   }
 
   /** Gives up all of them. */
   end(error: StreamerError): void {
     for (const call of this.#calls) call.reject(error)
     this.#calls.clear()
+    this.#byNumber.clear()
+    this.#heard.clear()
   }
 
-  #workOn(call: Call): void {
-    const { peers, settings, stamps, registry } = this.#options
-    if (peers.mono - call.begunAt > settings.changeTimeoutMs) {
-      this.#refuse(call, timeout(call.id))
-    } else if (call.verdict === EXISTS) {
+  #workOn(call: Call, held: number): void {
+    const { stamps, registry } = this.#options
+    if (call.verdict === EXISTS) {
       this.#refuse(call, taken(call.id))
     } else if (call.verdict !== undefined) {
       stamps.saw(call.verdict)
       this.#issue(call)
-    } else if (this.#isHeld(call)) {
+    } else if (call.isBack && call.isDelivered && call.n <= held) {
       const isLoser = call.kind === 'claim' && registry.get(call.id)?.born !== call.stamp
       if (isLoser) {
         this.#refuse(call, taken(call.id))
       } else {
-        this.#calls.delete(call)
+        this.#forget(call)
         call.resolve()
       }
     }
   }
 
   #refuse(call: Call, error: StreamerError): void {
-    this.#calls.delete(call)
+    this.#forget(call)
     call.reject(error)
+  }
+
+  #forget(call: Call): void {
+    this.#calls.delete(call)
+    this.#byNumber.delete(call.n)
+    this.#heard.delete(call)
   }
 
   /** A topic that the broker refuses lets the call run out of time. */
@@ -146,13 +171,14 @@ export class Changes {
       return
     }
     call.isDelivered = true
-    this.work()
+    if (this.#calls.has(call)) this.#workOn(call, this.#heldUpTo())
   }
 
-  #isHeld({ n, isBack, isDelivered }: Call): boolean {
+  /** The number up to which every fresh replica has noted what was told. */
+  #heldUpTo(): number {
     const { peers } = this.#options
-    if (!isBack || !isDelivered || !peers.isInTouch) return false
-    return peers.fresh().every((replica) => peers.get(replica)!.acknowledged >= n)
+    if (!peers.isInTouch) return 0
+    return Math.min(...peers.fresh().map((replica) => peers.get(replica)!.acknowledged))
   }
 
   /** Stamps it, notes it here, and tells all. */
@@ -182,7 +208,9 @@ export class Changes {
     }
     registry.merge(fragment, { isLate: false, since: on })
     const topics = fragment.topics.map(([topic]) => topic)
+    this.#byNumber.delete(call.n)
     call.n = channel.publish({ kind: 'record', fragment, op: { kind, stamp, topics } })
+    this.#byNumber.set(call.n, call)
   }
 }
 

@@ -37,15 +37,15 @@ const CHANGE_RULES: readonly Mutation[] = [
   {
     rule: 'a change waits for every fresh replica',
     file: CHANGES,
-    text: 'return peers.fresh().every((replica) => peers.get(replica)!.acknowledged >= n)',
-    by: 'return n > 0',
+    text: 'return Math.min(...peers.fresh().map((replica) => peers.get(replica)!.acknowledged))',
+    by: 'return Number.POSITIVE_INFINITY',
     schedule: SLOW,
   },
   {
     rule: 'no change is answered before its own message came back',
     file: CHANGES,
-    text: 'if (!isBack || !isDelivered',
-    by: 'if (!isDelivered',
+    text: 'call.isBack && call.isDelivered',
+    by: 'call.isDelivered',
     seed: 62,
   },
   {
@@ -61,8 +61,8 @@ const CHANGE_RULES: readonly Mutation[] = [
   {
     rule: 'a change that lost is stamped anew',
     file: CHANGES,
-    text: "if (verdict !== undefined && verdict > (call.verdict ?? ''))",
-    by: 'if (verdict === EXISTS)',
+    text: "call === undefined || verdict <= (call.verdict ?? '')",
+    by: 'call === undefined || verdict !== EXISTS',
     schedule: SLOW,
   },
   {
@@ -101,8 +101,8 @@ const CHANGE_RULES: readonly Mutation[] = [
   {
     rule: 'a change that is not acknowledged is given up',
     file: CHANGES,
-    text: 'peers.mono - call.begunAt > settings.changeTimeoutMs',
-    by: 'call.begunAt < 0',
+    text: 'mono - call.begunAt <= settings.changeTimeoutMs',
+    by: 'call.begunAt <= mono',
   },
   {
     rule: 'a subscription is acknowledged once it delivers',
