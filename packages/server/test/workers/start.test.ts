@@ -5,8 +5,12 @@ import { Asbru, run } from '../support/asbru.ts'
 
 const PORTS = ['--port=0', '--internal-port=0']
 
-test.each(['memory', 'kubernetes'])('several workers refuse the driver %s', async (driver) => {
-  const { code, stdout, stderr } = await run(['serve', ...PORTS, '--workers=2', '--driver', driver])
+test.each([
+  ['memory', []],
+  ['kubernetes', ['--driver.peers=127.0.0.1:7071']],
+])('several workers refuse the driver %s', async (driver, keys) => {
+  const args = ['--workers=2', '--driver', driver, ...keys]
+  const { code, stdout, stderr } = await run(['serve', ...PORTS, ...args])
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   expect(stderr).toMatch(/^workers: is more than 1, but the driver .* \(--workers\)\n$/)
 })

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Broker, startBroker } from '@asbru/brokers'
 import { describeClientStore } from '@asbru/trials/client-stores'
 import { afterAll, beforeAll } from 'vitest'
-import { redisClientStore } from '../src/redis-client-store.ts'
+import { redisClientStore } from '../../src/redis-client-store.ts'
 
 const BEAT_MS = 50
 
