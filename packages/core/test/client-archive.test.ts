@@ -18,11 +18,9 @@ test('an archive that fails at the start may be tried again', async () => {
 
 test('keeps clients where they outlive all replicas, and answers a change only then', async () => {
   const archive = new MapArchive()
-  const { pass, cluster, replicas } = await started(1, { archive })
+  const { pass, cluster, replicas, answered } = await started(1, { archive })
   const [one] = replicas as [StoreReplica, StoreReplica]
-  const made = one.store.create(client('a', ['news']))
-  await pass(BEAT_MS)
-  await made
+  await answered(one.store.create(client('a', ['news'])))
   expect(archive.kept.get('a')!.topics).toEqual([['news', expect.any(String), true]])
   archive.error = new Error('not now')
   const changed = one.store.changeTopics('a', new Map([['more', 0]]), [])
@@ -30,9 +28,7 @@ test('keeps clients where they outlive all replicas, and answers a change only t
   await pass(BEAT_MS)
   expect(await outcome).toMatchObject({ code: 'CHANGE_TIMEOUT' })
   archive.error = undefined
-  const closed = one.store.close()
-  await pass(BEAT_MS)
-  await closed
+  await answered(one.store.close())
   cluster.cut.add(one)
   const next = cluster.add()
   const opened = cluster.open(next)
@@ -43,11 +39,9 @@ test('keeps clients where they outlive all replicas, and answers a change only t
 
 test('a removal that could not be kept can be tried again', async () => {
   const archive = new MapArchive()
-  const { pass, replicas } = await started(1, { archive })
+  const { pass, replicas, answered } = await started(1, { archive })
   const [one] = replicas as [StoreReplica]
-  const made = one.store.create(client('a'))
-  await pass(BEAT_MS)
-  await made
+  await answered(one.store.create(client('a')))
   archive.error = new Error('not now')
   const removed = errorOf(one.store.remove('a'))
   await pass(BEAT_MS)
@@ -56,6 +50,18 @@ test('a removal that could not be kept can be tried again', async () => {
   expect(await one.store.remove('a')).toBe(false)
   const { born, gone } = archive.kept.get('a')!
   expect(gone > born).toBe(true)
+})
+
+test('one that expired is not kept anew when it is removed', async () => {
+  const archive = new MapArchive()
+  const { pass, answered, replicas } = await started(1, { archive })
+  const [one] = replicas as [StoreReplica]
+  await answered(one.store.create(client('a')))
+  await pass(2 * TTL_MS)
+  expect(one.removed).toEqual([['a', 'expired']])
+  archive.kept.clear()
+  expect(await one.store.remove('a')).toBe(false)
+  expect([...archive.kept.keys()]).toEqual([])
 })
 
 test('a client is kept for as long as it may live after its connection', async () => {

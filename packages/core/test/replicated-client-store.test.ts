@@ -75,10 +75,8 @@ test('what is asked for again is asked once, however many messages it is', async
 })
 
 test('one that starts among others asks nobody for what its snapshot brings', async () => {
-  const { pass, cluster, replicas } = await started(2)
-  const made = replicas[0]!.store.create(client('a', ['news']))
-  await pass(BEAT_MS)
-  await made
+  const { pass, cluster, replicas, answered } = await started(2)
+  await answered(replicas[0]!.store.create(client('a', ['news'])))
   const before = cluster.copies.length
   const late = cluster.add()
   const opened = cluster.open(late)
@@ -118,11 +116,9 @@ test('a topic that another replica gets late is answered then', async () => {
 })
 
 test('of more connections than a client may have, the oldest goes, wherever it is', async () => {
-  const { pass, replicas } = await started(2, { maxConnectionsPerClient: 2 })
+  const { pass, replicas, answered } = await started(2, { maxConnectionsPerClient: 2 })
   const [one, two] = replicas as [StoreReplica, StoreReplica]
-  const made = one.store.create(client('a'))
-  await pass(BEAT_MS)
-  await made
+  await answered(one.store.create(client('a')))
   await one.store.attach('a', { id: 'first', replica: one.id, since: 1 })
   await two.store.attach('a', { id: 'second', replica: two.id, since: 2 })
   await pass(BEAT_MS)
@@ -134,11 +130,9 @@ test('of more connections than a client may have, the oldest goes, wherever it i
 })
 
 test('a replica that closes says so: the others do not wait for it', async () => {
-  const { pass, replicas } = await started(2)
+  const { pass, replicas, answered } = await started(2)
   const [one, two] = replicas as [StoreReplica, StoreReplica]
-  const made = two.store.create(client('a'))
-  await pass(BEAT_MS)
-  await made
+  await answered(two.store.create(client('a')))
   await two.attach('a', 'there')
   await pass(BEAT_MS)
   expect((await one.store.find('a'))!.connections).toHaveLength(1)
@@ -183,18 +177,14 @@ test('one that a replica cannot be told of is told again by the digest', async (
 })
 
 test('a change that was answered holds though the replica that missed it was away for longer than the client is kept', async () => {
-  const { pass, cluster, replicas } = await started(2, { dormantMs: 5 * BEAT_MS })
+  const { pass, cluster, replicas, answered } = await started(2, { dormantMs: 5 * BEAT_MS })
   const [one, two] = replicas as [StoreReplica, StoreReplica]
-  const made = one.store.create({ ...client('a', ['news', 'pets']), ttlMs: 10 * BEAT_MS })
-  await pass(BEAT_MS)
-  await made
+  await answered(one.store.create({ ...client('a', ['news', 'pets']), ttlMs: 10 * BEAT_MS }))
   await one.attach('a', 'here')
   await pass(BEAT_MS)
   cluster.cut.add(one)
   await pass(6 * BEAT_MS)
-  const changed = two.store.changeTopics('a', new Map(), ['news'])
-  await pass(BEAT_MS)
-  await changed
+  await answered(two.store.changeTopics('a', new Map(), ['news']))
   await pass(TTL_MS + 20 * BEAT_MS)
   expect([...two.clients.keys()]).toEqual([])
   // So much was told meanwhile that the change itself is not told again.
@@ -205,28 +195,22 @@ test('a change that was answered holds though the replica that missed it was awa
 })
 
 test('whatever comes on the topics of control messages, it goes on', async () => {
-  const { pass, replicas } = await started(2, { controlSecret: 'between us' })
+  const { replicas, answered } = await started(2, { controlSecret: 'between us' })
   const [one, two] = replicas as [StoreReplica, StoreReplica]
   for (let length = 0; length < 200; length++) one.store.receive(randomBytes(length))
   for (const text of ['', '{}', '[]', 'null', '{"v":1}', '{"v":1,"namespace":"trial"}'])
     one.store.receive(Buffer.from(text))
   one.store.receive(Buffer.alloc(4 * 1024 * 1024, 'x'))
-  const made = two.store.create(client('a'))
-  await pass(BEAT_MS)
-  await made
+  await answered(two.store.create(client('a')))
   expect([...one.clients.keys()]).toEqual(['a'])
 })
 
 test('a change that is replayed undoes nothing', async () => {
-  const { pass, cluster, replicas } = await started(2, { controlSecret: 'between us' })
+  const { pass, cluster, replicas, answered } = await started(2, { controlSecret: 'between us' })
   const [one, two] = replicas as [StoreReplica, StoreReplica]
-  const made = one.store.create(client('a', ['news']))
-  await pass(BEAT_MS)
-  await made
+  await answered(one.store.create(client('a', ['news'])))
   const before = [...cluster.copies]
-  const removed = two.store.remove('a')
-  await pass(BEAT_MS)
-  await removed
+  await answered(two.store.remove('a'))
   for (const copy of before) for (const replica of replicas) cluster.replay(copy, replica)
   await pass(10 * BEAT_MS)
   for (const { clients, holes } of replicas) {
@@ -247,11 +231,9 @@ test('a change is answered though a later beat overtook it on the way back', asy
 })
 
 test('a change holds on one that did not hear why the client lives still', async () => {
-  const { pass, cluster, replicas } = await started(2)
+  const { pass, cluster, replicas, answered } = await started(2)
   const [one, two] = replicas as [StoreReplica, StoreReplica]
-  const made = one.store.create(client('a'))
-  await pass(BEAT_MS)
-  await made
+  await answered(one.store.create(client('a')))
   cluster.cut.add(one)
   await one.attach('a', 'unheard of')
   await pass(TTL_MS / 2)
@@ -262,18 +244,16 @@ test('a change holds on one that did not hear why the client lives still', async
   expect(two.removed).toEqual([['a', 'expired']])
   let heldThere: boolean | undefined
   const changed = one.store.changeTopics('a', new Map([['news', 0]]), [])
-  const answered = changed.then(() => (heldThere = two.clients.get('a')?.topics.has('news')))
+  const changing = changed.then(() => (heldThere = two.clients.get('a')?.topics.has('news')))
   await pass(BEAT_MS / 2)
-  await answered
+  await changing
   expect(heldThere).toBe(true)
 })
 
 test('one that was away for as long keeps its connections of clients that exist', async () => {
-  const { pass, cluster, replicas } = await started(2, { tombstoneMs: 4_000 })
+  const { pass, cluster, replicas, answered } = await started(2, { tombstoneMs: 4_000 })
   const [one, two] = replicas as [StoreReplica, StoreReplica]
-  const made = one.store.create(client('a', ['news']))
-  await pass(BEAT_MS)
-  await made
+  await answered(one.store.create(client('a', ['news'])))
   await two.attach('a', 'kept')
   await pass(TTL_MS - 2_000)
   cluster.cut.add(two)
@@ -286,11 +266,12 @@ test('one that was away for as long keeps its connections of clients that exist'
 })
 
 test('one that was away for longer than removals are remembered brings nobody back', async () => {
-  const { pass, cluster, replicas } = await started(2, { tombstoneMs: 4_000, dormantMs: 1_000 })
+  const { pass, cluster, replicas, answered } = await started(2, {
+    tombstoneMs: 4_000,
+    dormantMs: 1_000,
+  })
   const [one, two] = replicas as [StoreReplica, StoreReplica]
-  const made = two.store.create(client('a', ['news']))
-  await pass(BEAT_MS)
-  await made
+  await answered(two.store.create(client('a', ['news'])))
   await two.attach('a', 'outlived')
   await pass(BEAT_MS)
   cluster.cut.add(two)

@@ -113,11 +113,12 @@ class ReplicatedClientStore implements ClientStore {
   }
 
   async remove(id: string): Promise<boolean> {
-    const { changes } = this.#ready()
+    const { changes, registry } = this.#ready()
     const isThere = (await this.find(id)) !== undefined
     if (isThere) await changes.make({ kind: 'remove', id })
-    // Also of one that is gone: it may be a second try, after one that could not be kept.
-    await this.#archived(id)
+    const entry = registry.get(id)
+    // Also of one that was removed before: it may be a second try, after one that could not be kept.
+    if (entry !== undefined && !exists(entry)) await this.#archived(id)
     return isThere
   }
 

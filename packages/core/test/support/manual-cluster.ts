@@ -27,15 +27,20 @@ export function newCluster(
       await setImmediate()
     }
   }
-  return { clock, cluster, pass }
+  /** What a call comes to within a beat. */
+  const answered = async <Value>(call: Promise<Value>): Promise<Value> => {
+    await pass(BEAT_MS)
+    return call
+  }
+  return { clock, cluster, pass, answered }
 }
 
 /** A cluster whose replicas are in step. */
 export async function started(count: number, options: Parameters<typeof newCluster>[0] = {}) {
-  const { cluster, pass } = newCluster(options)
+  const { cluster, pass, answered } = newCluster(options)
   const starting = cluster.start(count)
   await pass(10 * BEAT_MS)
-  return { cluster, pass, replicas: await starting }
+  return { cluster, pass, answered, replicas: await starting }
 }
 
 /** A client to be made, with an id that nobody chose. */
