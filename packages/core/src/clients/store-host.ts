@@ -25,11 +25,14 @@ export function storeHost(parts: StoreHostParts): ClientStoreHost {
   const { replica, options, broker, connections, window, cursors, relay, onExpire } = parts
   const { clock, logger, namespace, random, driver, name = replica } = options
   const { maxConnectionsPerClient, clientTtlMs } = options
+  const delivers = async (topics: readonly TopicPattern[]): Promise<void> => {
+    const release = await broker.hold(topics)
+    release()
+  }
   /** What is published until the broker delivers a topic is missing, too. */
   const missed = async (id: string, topics: readonly TopicPattern[]): Promise<void> => {
     try {
-      const release = await broker.hold(topics)
-      release()
+      await delivers(topics)
     } catch (error) {
       // It is asked for again, and told of again then.
       logger.warn({ err: error, topics }, 'a topic could not be subscribed to')
@@ -58,10 +61,7 @@ export function storeHost(parts: StoreHostParts): ClientStoreHost {
     },
     evict: (clientId, connectionId, reason) => connections.evict(clientId, connectionId, reason),
     sequence: () => window.head,
-    async delivers(topics) {
-      const release = await broker.hold(topics)
-      release()
-    },
+    delivers,
     tell: (payload, to) => driver.publish({ topic: controlTopic(namespace, to), payload }),
     beatCame: (from, number) => cursors.beat(from, number, window.head),
     holeSeen() {
