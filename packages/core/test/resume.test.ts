@@ -159,6 +159,34 @@ test('tells a gap when the window drops under a running replay', async () => {
   expect(before.length + after.length).toBeLessThan(700)
 })
 
+test('shows in a running replay what the client has by then, and nothing of what it has no longer', async () => {
+  const driver = scriptedDriver()
+  const { streamer, url } = await serveStreamer({ driver })
+  const { id } = await streamer.newClient({ topics: ['news', 'pets'] })
+  const filler = 'x'.repeat(64 * KIBIBYTE)
+  for (let i = 0; i < 350; i++) {
+    driver.hand(textMessage('news', `${filler}news ${i};`))
+    driver.hand(textMessage('pets', `pets ${i};`))
+    driver.hand(textMessage('weather', `weather ${i};`))
+  }
+  const reader = await StalledReader.open(streamer, url(id))
+  // The reader stands still, so the replay does.
+  await streamer.unsubscribe(id, 'news')
+  await streamer.subscribe(id, 'weather')
+  driver.hand(textMessage('news', 'news 350;'))
+  driver.hand(textMessage('weather', 'weather 350;'))
+  driver.hand(textMessage('pets', 'pets 350;'))
+  const text = await reader.readUntil('pets 350;')
+  const numbersOf = (topic: string): number[] =>
+    [...text.matchAll(new RegExp(`${topic} (\\d+);`, 'g'))].map(([, number]) => Number(number))
+  const news = numbersOf('news')
+  expect(news).toEqual(news.map((_, i) => i))
+  expect(news.length).toBeLessThan(350)
+  expect(numbersOf('pets')).toEqual(numbers(351).map(Number))
+  // What was published before it had the topic is not for it, whatever its cursor says.
+  expect(numbersOf('weather')).toEqual([350])
+})
+
 test('delivers a payload of exactly the limit, live and replayed, and refuses one byte more', async () => {
   const limit = 64 * KIBIBYTE
   const driver = scriptedDriver()
