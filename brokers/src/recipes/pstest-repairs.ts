@@ -31,4 +31,17 @@ export const pstestRepairs: readonly Repair[] = [
 		err = status.Error(codes.NotFound, "Subscription does not exist")
 `,
   },
+  {
+    fault: 'what lies in subscriptions that nobody reads takes the time of all others',
+    find: `	now := s.timeNowFunc()
+	s.maintainMessages(now)
+	// Try to deliver each remaining message.
+`,
+    replace: `	if len(s.streams) == 0 {
+		return
+	}
+	now := s.timeNowFunc()
+	s.maintainMessages(now)
+`,
+  },
 ]
