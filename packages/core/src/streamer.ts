@@ -79,6 +79,7 @@ export class Streamer {
       clock,
       logger,
       lingerMs,
+      onAsked: (topic) => this.#window.asked(topic),
       onEstablished: (topic, again) => this.#topicEstablished(topic, again),
       onReleased: (topic) => this.#window.incomplete(topic),
     })
@@ -357,7 +358,7 @@ export class Streamer {
 
   #topicEstablished(topic: TopicPattern, again: boolean): void {
     if (again) this.#relay.status({ type: 'gap', reason: 'messages-dropped', topics: [topic] })
-    else this.#window.completeFromNow(topic)
+    this.#window.completeFromNow(topic)
   }
 
   #disconnected({ client, id, since, anonymous }: Connection): void {

@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import type { ClientStoreHost } from '../src/clients/client-store.ts'
 import { memoryClientStore } from '../src/clients/memory-client-store.ts'
+import { replicatedClientStore } from '../src/cluster/replicated-client-store.ts'
 import { sealed, unsealed } from '../src/events/cursor.ts'
 import { ClientConnection } from './support/client-connection.ts'
 import { ManualClock } from './support/manual-clock.ts'
@@ -262,6 +263,29 @@ test('tells what is missing of a topic that was heard of late, once the broker d
     'news: before',
     '{"gap":{"reason":"messages-dropped","topics":["orders"]}}',
   ])
+})
+
+test('tells no gap of a topic that the broker delivers to this replica since the client was made', async () => {
+  const drivers = [scriptedDriver({ shared: true }), scriptedDriver({ shared: true })] as const
+  for (const driver of drivers)
+    driver.publish = async (message) => drivers.forEach((each) => each.hand(message))
+  const [one, other] = await Promise.all(
+    drivers.map((driver) =>
+      serveStreamer({ driver, store: replicatedClientStore({ beatMs: 20 }) }),
+    ),
+  )
+  await Promise.all([one!.streamer.start(), other!.streamer.start()])
+  await one!.streamer.newClient({ topics: ['busy'] })
+  const { promise, resolve } = Promise.withResolvers<void>()
+  drivers[1].held.set('subscribe news', promise)
+  const made = one!.streamer.newClient({ topics: ['news'] })
+  await vi.waitFor(() => expect(drivers[1].calls).toContain('subscribe news'))
+  await one!.streamer.publish('busy', 'meanwhile')
+  resolve()
+  const { id } = await made
+  const connection = await ClientConnection.open(other!.url(id))
+  await one!.streamer.publish('news', 'first')
+  expect(await connection.take(1)).toEqual(['news: first'])
 })
 
 /** Lets all promises that are settled run on. */

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { StoreCluster, type StoreReplica } from '@asbru/trials/store-cluster'
 import { expect, test } from 'vitest'
+import { FROM_BEGINNING } from '../src/clients/client-store.ts'
 import { replicatedClientStore } from '../src/index.ts'
 import { ManualClock } from './support/manual-clock.ts'
 
@@ -34,7 +35,7 @@ test('a topic of which a replica hears late holds there from its beginning', asy
   await pass(3 * BEAT_MS)
   await changed
   expect(one.late).toEqual(['a'])
-  expect(one.clients.get('a')!.topics.get('news')).toBe(0)
+  expect(one.clients.get('a')!.topics.get('news')).toBe(FROM_BEGINNING)
 })
 
 /** Two replicas whose clock stands still until `pass` moves it. */

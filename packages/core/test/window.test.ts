@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { FROM_BEGINNING } from '../src/clients/client-store.ts'
 import { sealed } from '../src/events/cursor.ts'
 import { Gap, RelayEvent, TopicError } from '../src/events/event.ts'
 import { FlowCursors } from '../src/events/flow-cursors.ts'
@@ -204,7 +205,7 @@ describe('hasDropped', () => {
 describe('incompleteSince', () => {
   test('is empty for topics that arrived since before the cursor', () => {
     const { window } = newWindow()
-    window.completeFromNow('a')
+    arrives(window, 'a')
     addEvent(window, 'a')
     expect(window.incompleteSince(audience({ a: 0 }), 0)).toEqual({ topics: [], until: 0 })
   })
@@ -213,9 +214,9 @@ describe('incompleteSince', () => {
     const { window } = newWindow()
     addEvent(window, 'a')
     addEvent(window, 'a')
-    window.completeFromNow('b')
+    arrives(window, 'b')
     addEvent(window, 'a')
-    window.completeFromNow('c')
+    arrives(window, 'c')
     addEvent(window, 'a')
     const both = audience({ b: 0, c: 0 })
     expect(window.incompleteSince(both, 1)).toEqual({ topics: ['b', 'c'], until: 3 })
@@ -227,15 +228,41 @@ describe('incompleteSince', () => {
     const { window } = newWindow()
     addEvent(window, 'a')
     addEvent(window, 'a')
-    window.completeFromNow('b')
+    arrives(window, 'b')
     addEvent(window, 'a')
     expect(window.incompleteSince(audience({ b: 2 }), 0)).toEqual({ topics: [], until: 0 })
     expect(window.incompleteSince(audience({ b: 1 }), 0)).toEqual({ topics: ['b'], until: 2 })
   })
 
+  test('names no topic that the client has only since the broker was asked for it', () => {
+    const { window } = newWindow()
+    addEvent(window, 'a')
+    window.asked('b')
+    const [before, since] = [audience({ b: FROM_BEGINNING }), audience({ b: 1 })]
+    addEvent(window, 'a')
+    expect(window.incompleteSince(since, 0)).toEqual({ topics: [], until: 0 })
+    expect(window.incompleteSince(before, 0)).toEqual({ topics: ['b'], until: 2 })
+    window.completeFromNow('b')
+    addEvent(window, 'b')
+    expect(window.incompleteSince(since, 0)).toEqual({ topics: [], until: 0 })
+    expect(window.incompleteSince(before, 0)).toEqual({ topics: ['b'], until: 2 })
+    expect(window.incompleteSince(before, 2)).toEqual({ topics: [], until: 2 })
+  })
+
+  test('names a topic that is asked for anew until it arrives again', () => {
+    const { window } = newWindow()
+    arrives(window, 'a')
+    addEvent(window, 'a')
+    window.incomplete('a')
+    window.asked('a')
+    addEvent(window, 'b')
+    const { head } = window
+    expect(window.incompleteSince(audience({ a: 0 }), 0)).toEqual({ topics: ['a'], until: head })
+  })
+
   test('names topics that no longer arrive, up to now', () => {
     const { window } = newWindow()
-    window.completeFromNow('a')
+    arrives(window, 'a')
     addEvent(window, 'a')
     const before = window.head
     window.incomplete('a')
@@ -248,7 +275,7 @@ describe('incompleteSince', () => {
     expect(window.incompleteSince(audience({ a: 0 }), left).topics).toEqual([])
     addEvent(window, 'b')
     const again = window.head
-    window.completeFromNow('a')
+    arrives(window, 'a')
     addEvent(window, 'a')
     expect(window.incompleteSince(audience({ a: 0 }), left)).toEqual({
       topics: ['a'],
@@ -257,6 +284,12 @@ describe('incompleteSince', () => {
     expect(window.incompleteSince(audience({ a: 0 }), again).topics).toEqual([])
   })
 })
+
+/** The broker is asked for a topic and delivers it at once. */
+function arrives(window: Window, topic: string): void {
+  window.asked(topic)
+  window.completeFromNow(topic)
+}
 
 function newWindow(options: Partial<WindowOptions> = {}): { window: Window; clock: ManualClock } {
   const clock = new ManualClock()

@@ -13,7 +13,9 @@ export interface BrokerSubscriptionsOptions {
   readonly logger: Logger
   /** How long a topic that nobody wants any more is kept. */
   readonly lingerMs: number
-  /** Messages of the topic arrive from now on; `again` if they did before it was lost. */
+  /** The driver is asked for a topic; not when it is asked again for one that it lost or refused. */
+  readonly onAsked: (topic: TopicPattern) => void
+  /** Messages of the topic arrive from now on; `again` if it was lost or refused before. */
   readonly onEstablished: (topic: TopicPattern, again: boolean) => void
   readonly onReleased: (topic: TopicPattern) => void
 }
@@ -120,9 +122,10 @@ export class BrokerSubscriptions {
   }
 
   async #subscribe(topic: TopicPattern, held: Held): Promise<void> {
+    if (held.failures === undefined) this.#options.onAsked(topic)
     await held.leaving
     await this.#options.driver.subscribe(topic)
-    if (this.#closed) return
+    if (this.#closed || held.leaving !== undefined) return
     this.#options.onEstablished(topic, held.failures !== undefined)
     held.failures = undefined
   }
@@ -133,11 +136,12 @@ export class BrokerSubscriptions {
     held.cancelRetry = undefined
     const { ready } = held
     held.ready = undefined
+    held.failures = undefined
+    this.#options.onReleased(topic)
     if (ready === undefined) {
       this.#topics.delete(topic)
       return
     }
-    this.#options.onReleased(topic)
     held.leaving = this.#unsubscribe(topic, ready).finally(() => {
       held.leaving = undefined
       if (held.wanted <= 0 && held.ready === undefined) this.#topics.delete(topic)

@@ -6,6 +6,7 @@ import {
   type IncomingMessage,
   type Position,
   type Receiver,
+  type TopicPattern,
 } from '../driver.ts'
 import { Gap, RelayEvent, TopicError } from '../events/event.ts'
 import { DIRECT_TOPIC, readDirect } from './message.ts'
@@ -86,6 +87,13 @@ export class Relay implements Receiver {
     this.#to.logs?.leaves()
     const text = 'The broker does not deliver this topic now; it is asked again.'
     this.#error(new TopicError(topic, 'subscription-failure', text))
+  }
+
+  /** Tells one client, now or when it comes back, that messages of its topics may be missing up to here. */
+  clientMissed(to: string, topics: readonly TopicPattern[]): void {
+    this.#endGap()
+    this.#to.logs?.leaves()
+    this.#tellGap({ reason: 'messages-dropped', topics, to })
   }
 
   #relay({ topic, payload: given, event, id, position }: IncomingMessage): void {
@@ -190,8 +198,8 @@ export class Relay implements Receiver {
     this.#tellGap(open.status)
   }
 
-  #tellGap({ reason, topics }: GapStatus): void {
-    const gap = this.#to.window.add((cursor) => new Gap(cursor, reason, topics))
+  #tellGap({ reason, topics, to }: Omit<GapStatus, 'type'> & { to?: string }): void {
+    const gap = this.#to.window.add((cursor) => new Gap(cursor, reason, topics, to))
     this.#to.connections.tellGap(gap)
   }
 }

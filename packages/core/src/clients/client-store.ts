@@ -11,6 +11,9 @@ export interface ConnectionInfo {
   readonly since: number
 }
 
+/** As the sequence after which a subscription holds: all that the window has is the client's. */
+export const FROM_BEGINNING = -1
+
 /** What is known of a client. Records are never changed, only replaced. */
 export interface ClientRecord {
   readonly id: string
@@ -18,7 +21,7 @@ export interface ClientRecord {
   readonly ttlMs: number
   /** What the application keeps with it: a JSON object. */
   readonly metadata: Readonly<Record<string, unknown>>
-  /** Its topics and patterns, each with the sequence of this replica's window after which it holds. */
+  /** Its topics and patterns, each with the sequence of this replica's window after which it holds, or {@link FROM_BEGINNING}. */
   readonly topics: ReadonlyMap<TopicPattern, number>
   /** The cursor at which it was made; any replica can read it. */
   readonly madeAt: string

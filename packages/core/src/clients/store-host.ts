@@ -30,14 +30,15 @@ export function storeHost(parts: StoreHostParts): ClientStoreHost {
     release()
   }
   /** What is published until the broker delivers a topic is missing, too. */
-  const missed = async (id: string, topics: readonly TopicPattern[]): Promise<void> => {
+  const missed = async (record: ClientRecord, topics: readonly TopicPattern[]): Promise<void> => {
     try {
       await delivers(topics)
     } catch (error) {
       // It is asked for again, and told of again then.
       logger.warn({ err: error, topics }, 'a topic could not be subscribed to')
     }
-    connections.topicsMissed(id, topics)
+    // One that was never connected gets all from where its topics arrive, and is told if that is too late.
+    if (record.wasConnected || record.connections.length > 0) relay.clientMissed(record.id, topics)
   }
   return {
     replica,
@@ -51,7 +52,7 @@ export function storeHost(parts: StoreHostParts): ClientStoreHost {
     changed(record, change) {
       for (const topic of change.added) broker.retain(topic)
       connections.topicsChanged(record, change)
-      if (change.isLate && change.added.length > 0) void missed(record.id, change.added)
+      if (change.isLate && change.added.length > 0) void missed(record, change.added)
       for (const topic of change.removed) broker.release(topic)
     },
     removed(record, reason) {

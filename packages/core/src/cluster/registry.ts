@@ -1,4 +1,9 @@
-import type { ClientRecord, ClientStoreHost, ConnectionInfo } from '../clients/client-store.ts'
+import {
+  type ClientRecord,
+  type ClientStoreHost,
+  type ConnectionInfo,
+  FROM_BEGINNING,
+} from '../clients/client-store.ts'
 import type { TopicPattern } from '../driver.ts'
 import { BUCKETS } from './control-message.ts'
 import type { Peers } from './peers.ts'
@@ -141,7 +146,7 @@ export class Registry {
     const entry = this.entry(fragment.id)
     const { gone } = entry
     // Of a change that may have been answered before, messages may have passed by this replica.
-    const now = this.isOpen && !isLate ? host.sequence() : 0
+    const now = this.isOpen && !isLate ? host.sequence() : FROM_BEGINNING
     const sinceOf = (topic: TopicPattern): number => since?.get(topic) ?? now
     merge(entry, fragment, { now: peers.now, self: host.replica, since: sinceOf })
     if (entry.gone > gone) this.#endConnections(fragment.id, entry.gone)

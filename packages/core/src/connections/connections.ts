@@ -15,7 +15,6 @@ import {
 import { KeepaliveWheel } from './keepalive.ts'
 import { maskId } from '../logger.ts'
 import { directName, nameFor } from '../events/naming.ts'
-import type { TopicPattern } from '../driver.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { concerns, replay } from '../events/replay.ts'
 import { TopicIndex } from './topic-index.ts'
@@ -178,10 +177,11 @@ export class Connections implements ConnectionOwner {
 
   /** Tells everyone whom a gap concerns. */
   tellGap(gap: Gap): void {
-    const { topics } = gap
-    for (const client of this.#clients.values()) {
-      if (topics !== undefined && !topics.some((topic) => concerns(client.record.topics, topic)))
-        continue
+    const { topics, to } = gap
+    for (const client of to === undefined ? this.#clients.values() : [this.#clients.get(to)]) {
+      if (client === undefined) continue
+      const own = client.record.topics
+      if (topics?.some((topic) => concerns(own, topic)) === false) continue
       for (const connection of client.connections)
         if (!connection.replaying) this.#push(connection, gap.frame)
     }
@@ -203,15 +203,6 @@ export class Connections implements ConnectionOwner {
       if (!connection.replaying) for (const topic of added) this.#index.add(topic, connection)
       this.#push(connection, frame)
     }
-  }
-
-  /** Tells a client that messages of its topics may be missing up to here. */
-  topicsMissed(clientId: string, topics: readonly TopicPattern[]): void {
-    const client = this.#clients.get(clientId)
-    const own = topics.filter((topic) => client?.record.topics.has(topic))
-    if (client === undefined || own.length === 0) return
-    const gap = gapFrame('messages-dropped', undefined, own)
-    for (const connection of client.connections) this.#push(connection, gap)
   }
 
   /** Closes all connections of a client that is no more. */

@@ -121,23 +121,26 @@ export class TopicError {
   }
 }
 
-/** Messages may be missing at this place, of `topics` or of any. */
+/** Messages may be missing at this place, of `topics` or of any, for one client or for all. */
 export class Gap {
   readonly kind = 'gap'
   readonly bytes = 400
   readonly topics: readonly TopicPattern[] | undefined
+  /** The one client that it is for. */
+  readonly to: string | undefined
   readonly frame: Frame
   readonly #reason: GapReason
 
-  constructor(cursor: string, reason: GapReason, topics?: readonly TopicPattern[]) {
+  constructor(cursor: string, reason: GapReason, topics?: readonly TopicPattern[], to?: string) {
     this.#reason = reason
     this.topics = topics
+    this.to = to
     this.frame = gapFrame(reason, cursor, topics)
   }
 
   /** The same for one whose stream stands at another cursor with it. */
   at(cursor: string): Gap {
-    return new Gap(cursor, this.#reason, this.topics)
+    return new Gap(cursor, this.#reason, this.topics, this.to)
   }
 }
 

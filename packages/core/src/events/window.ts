@@ -39,6 +39,13 @@ export interface WindowOptions {
   readonly maxBytes: number
 }
 
+/** Since when a topic arrives at this replica, in sequences. */
+interface Arrival {
+  readonly askedAt: number
+  /** `undefined` until the broker has answered. */
+  completeSince: number | undefined
+}
+
 /** What one client may see of the flow. */
 export interface Audience {
   readonly id: string
@@ -67,7 +74,7 @@ export class Window implements Entries {
   readonly #droppedOfAny: Entry[] = []
   /** The last gap among it that moved no log. */
   #droppedStill: Entry | undefined
-  readonly #completeSince = new Map<TopicPattern, number>()
+  readonly #arrivals = new Map<TopicPattern, Arrival>()
 
   constructor(options: WindowOptions) {
     this.#options = options
@@ -147,14 +154,22 @@ export class Window implements Entries {
     this.#options.cursors.dropOld()
   }
 
-  /** Notes that a subscription's messages arrive from now on. */
+  /** Notes that the broker is asked for a topic. */
+  asked(topic: TopicPattern): void {
+    this.#arrivals.set(topic, { askedAt: this.#last, completeSince: undefined })
+  }
+
+  /** Notes that all messages of a topic that was asked for arrive from now on, or did before. */
   completeFromNow(topic: TopicPattern): void {
-    this.#completeSince.set(topic, this.#last)
+    const arrival = this.#arrivals.get(topic)
+    if (arrival !== undefined) arrival.completeSince ??= this.#last
   }
 
   /** Notes that they no longer do. */
   incomplete(topic: TopicPattern): void {
-    const was = this.#completeSince.delete(topic)
+    const arrival = this.#arrivals.get(topic)
+    this.#arrivals.delete(topic)
+    const was = arrival?.completeSince !== undefined
     if (was && this.#options.isWhole !== true) this.add(() => new Release())
   }
 
@@ -183,14 +198,17 @@ export class Window implements Entries {
 
   /**
    * Topics of `audience` of which messages after `sequence` may never have reached this replica, and
-   * the sequence from which on they did.
+   * the sequence from which on they did. One that the client has only since the broker was asked for it
+   * is answered once it arrives: of what came before, nothing was promised.
    */
   incompleteSince(audience: Audience, sequence: number): { topics: TopicPattern[]; until: number } {
     const topics: TopicPattern[] = []
     let until = sequence
     if (this.#options.isWhole === true) return { topics, until }
     for (const [topic, subscribedAt] of audience.topics) {
-      const completeSince = this.#completeSince.get(topic) ?? this.#last
+      const arrival = this.#arrivals.get(topic)
+      if (arrival !== undefined && arrival.askedAt <= subscribedAt) continue
+      const completeSince = arrival?.completeSince ?? this.#last
       if (completeSince <= Math.max(sequence, subscribedAt)) continue
       topics.push(topic)
       until = Math.max(until, completeSince)
@@ -216,7 +234,8 @@ export class Window implements Entries {
     this.#bytes -= entry.bytes
     this.#lastDropped = entry
     entry.item = undefined
-    if (item.kind === 'gap') this.#dropGap(entry)
+    if (item.kind === 'gap' && item.to === undefined) this.#dropGap(entry)
+    else if (item.kind === 'gap') this.#note(directKey(item.to!), entry)
     else if (item.kind === 'event') this.#note(keyOf(item), entry)
     else if (item.kind === 'error') this.#note(item.topic, entry)
     if (this.#dropped.size > MAX_DROPPED_TOPICS) {

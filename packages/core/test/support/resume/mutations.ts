@@ -45,9 +45,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: 'the window holds gaps of the driver',
     file: 'broker/relay.ts',
-    text: 'const gap = this.#to.window.add((cursor) => new Gap(cursor, reason, topics))',
+    text: 'const gap = this.#to.window.add((cursor) => new Gap(cursor, reason, topics, to))',
     without:
-      'const { window } = this.#to\n    const gap = new Gap(window.cursorAt(window.head), reason, topics)',
+      'const { window } = this.#to\n    const gap = new Gap(window.cursorAt(window.head), reason, topics, to)',
     kind: 'N',
     seed: 31,
   },
@@ -137,7 +137,7 @@ export const MUTATIONS: readonly Mutation[] = [
     text: 'return sealed(inner) === text ? inner : undefined',
     without: 'return inner',
     kind: 'N',
-    seed: 103,
+    seed: 63,
   },
   {
     rule: 'the id of a start is new at every start',
@@ -153,7 +153,7 @@ export const MUTATIONS: readonly Mutation[] = [
     text: 'Math.max(1, last - overlapBeats)',
     without: 'last',
     kind: 'N',
-    seed: 10,
+    seed: 5,
   },
   {
     rule: 'another replica begins at the beat that was named, or the one before',
@@ -185,7 +185,7 @@ export const MUTATIONS: readonly Mutation[] = [
     text: 'if (!isAgain) this.#host.beatCame',
     without: 'this.#host.beatCame',
     kind: 'N',
-    seed: 47,
+    seed: 36,
   },
   {
     rule: 'a replay shows only what its client has',
@@ -202,5 +202,21 @@ export const MUTATIONS: readonly Mutation[] = [
     without: 'change.added.length < 0',
     kind: 'N',
     seed: 7,
+  },
+  {
+    rule: 'also for one that was cut before it was told',
+    file: 'events/replay.ts',
+    text: 'if (item.to !== undefined && item.to !== client.id) return undefined',
+    without: 'if (item.to !== undefined) return undefined',
+    kind: 'N',
+    seed: 303,
+  },
+  {
+    rule: 'of what came before the broker was asked for a topic, nothing was promised',
+    file: 'events/window.ts',
+    text: 'if (arrival !== undefined && arrival.askedAt <= subscribedAt) continue',
+    without: '',
+    kind: 'N',
+    seed: 509,
   },
 ]

@@ -284,9 +284,7 @@ class Simulation implements World {
       )
       needless.push(...account.needless)
       for (const { at, gap } of account.needless) {
-        // A topic that was asked for a moment ago may be told of before it is complete everywhere.
-        if (!isGapless(this.#plan) || (gap!.topics !== undefined && !isLogKind(this.#plan.kind)))
-          continue
+        if (!isGapless(this.#plan)) continue
         failures.push(`${browser.name}: ${gap!.reason} at ${at}, though nothing was missed`)
       }
       for (const { at, gap } of isGapless(this.#plan) ? browser.got : []) {

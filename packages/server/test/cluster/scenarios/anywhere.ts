@@ -21,9 +21,10 @@ export const anywhere: Scenario = (mode, broker, { rounds }) => {
         )
         const topic = `${prefix}.${round}`
         const got: string[] = []
-        const id = await newClient(made!.api)
+        const id = await newClient(made!.api, [`${topic}.own`])
         const client = new SseClient(`${connected!.events}?id=${id}`, {
           event: (name, data) => got.push(`${name} ${data}`),
+          gap: ({ reason }) => got.push(reason),
         })
         await subscribe(subscribed!.api, id, topic)
         const published = performance.now()
