@@ -86,7 +86,8 @@ describe('the cursors of a window', () => {
     const { window } = newWindow()
     addEvent(window, 'a')
     const now = { sequence: 1 }
-    expect(window.place(sealed('1.other.0.1'))).toEqual({ start: now, gap: 'replica-started' })
+    const all = { sequence: 0 }
+    expect(window.place(sealed('1.other.0.1'))).toEqual({ start: all, gap: 'replica-started' })
     expect(window.place(sealed('1.epoch.0.2'))).toEqual({ start: now, gap: 'cursor-unknown' })
   })
 

@@ -109,6 +109,7 @@ export class Connections implements ConnectionOwner {
       naming: this.#options.eventNames,
       connection,
       start,
+      isTold: gap !== undefined,
       onLive: () => this.#goLive(connection),
     })
     return connection

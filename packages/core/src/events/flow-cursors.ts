@@ -62,7 +62,7 @@ export class FlowCursors implements Cursors {
     return this.#last.text
   }
 
-  place(text: string, { head }: Entries): Placed {
+  place(text: string, { head, tail }: Entries): Placed {
     const [, start, beat, own] = FORM.exec(unsealed(text) ?? '') ?? []
     if (start === undefined) return { start: { sequence: head }, gap: 'cursor-unknown' }
     if (start === this.#start) {
@@ -73,7 +73,8 @@ export class FlowCursors implements Cursors {
     }
     const named = parseInt(beat!, 36)
     const seen = this.#beats.get(start)?.findLast(({ number }) => number <= named)
-    if (seen === undefined) return { start: { sequence: head }, gap: 'replica-started' }
+    // What is here came after what that replica gave, or about then.
+    if (seen === undefined) return { start: { sequence: tail - 1 }, gap: 'replica-started' }
     return { start: { sequence: seen.sequence } }
   }
 

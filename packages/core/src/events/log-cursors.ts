@@ -119,7 +119,11 @@ export class LogCursors implements Cursors {
 
   place(text: string, entries: Entries): Placed {
     const { head } = entries
-    if (text.startsWith('1.')) return this.#options.own.place(text, entries)
+    if (text.startsWith('1.')) {
+      const own = this.#options.own.place(text, entries)
+      // One of another replica may have had all that is here.
+      return own.gap === undefined ? own : { ...own, start: { sequence: head } }
+    }
     const judged = this.#judge(text)
     if ('gap' in judged) return { start: { sequence: head }, ...judged }
     const { vector } = judged

@@ -23,6 +23,8 @@ export interface ReplayOptions {
   readonly connection: Connection
   /** Behind which it begins. */
   readonly start: Start
+  /** Whether the client was just told that something may be missing, up to now. */
+  readonly isTold: boolean
   /** Called once all that the window holds was written and the socket has room, in the same turn. */
   readonly onLive: () => void
 }
@@ -46,11 +48,12 @@ class Replay {
   #incomplete: { readonly topics: readonly TopicPattern[]; readonly until: number } | undefined
 
   constructor(options: ReplayOptions) {
-    const { window, connection, start } = options
+    const { window, connection, start, isTold } = options
     this.#options = options
     this.#audience = connection.client.record
     this.#sequence = start.sequence
     this.#vector = start.vector
+    if (isTold) return
     const incomplete = window.incompleteSince(this.#audience, start.sequence)
     if (incomplete.topics.length > 0) this.#incomplete = incomplete
   }

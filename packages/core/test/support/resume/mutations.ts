@@ -166,8 +166,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: 'beats of which nothing is known are a gap',
     file: 'events/flow-cursors.ts',
-    text: "if (seen === undefined) return { start: { sequence: head }, gap: 'replica-started' }",
-    without: 'if (seen === undefined) return { start: { sequence: head } }',
+    text: "if (seen === undefined) return { start: { sequence: tail - 1 }, gap: 'replica-started' }",
+    without: 'if (seen === undefined) return { start: { sequence: head - 0 * tail } }',
     kind: 'N',
     seed: 2,
   },
