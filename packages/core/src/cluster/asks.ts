@@ -20,8 +20,8 @@ export interface AsksOptions {
   readonly channel: Channel
   /** Whether a client is known here by now. */
   readonly isKnown: (id: string) => boolean
-  /** Whether it cannot be told that there is no such client, while those have not answered. */
-  readonly isUnsure: (waiting: Iterable<string>) => boolean
+  /** Whether it cannot be told that there is no such client, though those know of none. */
+  readonly isUnsure: (denials: ReadonlySet<string>) => boolean
 }
 
 /** Asks the other replicas for clients that this one does not know, each once for all who want to know. */
@@ -40,7 +40,7 @@ export class Asks {
     const said = this.#negatives.get(id)
     if (said !== undefined && peers.mono - said < NEGATIVE_MS) return Promise.resolve('no')
     const others = peers.fresh()
-    if (others.length === 0) return Promise.resolve(isUnsure([]) ? 'unsure' : 'no')
+    if (others.length === 0) return Promise.resolve(isUnsure(new Set()) ? 'unsure' : 'no')
     const open = this.#open.get(id)
     if (open !== undefined) return open.answered
     if (this.#open.size >= MAX_ASKS) return Promise.resolve('unsure')
@@ -51,8 +51,10 @@ export class Asks {
   answer(id: string, from: string, isSure: boolean): void {
     const ask = this.#open.get(id)
     if (ask === undefined) return
-    if (isSure) ask.waiting.delete(from)
-    if (ask.waiting.size === 0 || this.#options.isKnown(id)) this.#end(id, ask)
+    if (isSure) ask.denials.add(from)
+    const { peers, isKnown } = this.#options
+    if (isKnown(id) || peers.fresh().every((replica) => ask.denials.has(replica)))
+      this.#end(id, ask)
   }
 
   /** There is a client of that id after all. */
@@ -64,7 +66,7 @@ export class Asks {
     const { host, settings, channel } = this.#options
     let resolve!: (answer: Answer) => void
     const answered = new Promise<Answer>((settle) => (resolve = settle))
-    const ask: Ask = { waiting: new Set(others), answered, resolve }
+    const ask: Ask = { denials: new Set(), answered, resolve }
     this.#open.set(id, ask)
     for (const replica of others) channel.send({ kind: 'ask', id }, replica)
     host.clock.after(settings.askMs, () => this.#end(id, ask))
@@ -76,7 +78,7 @@ export class Asks {
     this.#open.delete(id)
     const { peers, isKnown, isUnsure } = this.#options
     if (isKnown(id)) return ask.resolve('yes')
-    if (isUnsure(ask.waiting)) return ask.resolve('unsure')
+    if (isUnsure(ask.denials)) return ask.resolve('unsure')
     if (this.#negatives.size >= MAX_NEGATIVES) this.#negatives.clear()
     this.#negatives.set(id, peers.mono)
     ask.resolve('no')
@@ -84,8 +86,8 @@ export class Asks {
 }
 
 interface Ask {
-  /** Who has not answered yet. */
-  readonly waiting: Set<string>
+  /** Who has said that there is none. */
+  readonly denials: Set<string>
   readonly answered: Promise<Answer>
   readonly resolve: (answer: Answer) => void
 }

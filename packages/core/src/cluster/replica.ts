@@ -100,7 +100,7 @@ export class Replica {
       peers,
       channel,
       isKnown: (id) => registry.isLive(id),
-      isUnsure: (waiting) => this.#isUnsure(waiting),
+      isUnsure: (denials) => this.#isUnsure(denials),
     })
   }
 
@@ -109,7 +109,12 @@ export class Replica {
     return this.#isSynced
   }
 
-  /** Resolves once it does. */
+  /** Whether it has noted all that the others told lately. One that was away may lack what they answered meanwhile. */
+  get isCurrent(): boolean {
+    return this.peers.isInTouch && this.peers.fresh().every((replica) => this.#hasHeard(replica))
+  }
+
+  /** Resolves once it knows all clients. */
   start(): Promise<void> {
     this.#beat()
     return new Promise((resolve) => (this.#onSynced = resolve))
@@ -222,7 +227,8 @@ export class Replica {
       const entry = registry.get(fragment.id)
       refuse(claimVerdict(entry, op, parts, changes.isClaiming(fragment.id)))
     }
-    this.#merge(fragment, isBehind || !peers.isInTouch)
+    // A connection is told with topics that are nothing new to others.
+    this.#merge(fragment, isBehind || !peers.isInTouch || op === undefined)
     if (op !== undefined) refuse(verdictOf(registry.get(fragment.id), op))
     this.#acknowledgements.tell(from)
   }
@@ -306,11 +312,12 @@ export class Replica {
     this.#channel.send({ kind: 'answer', id, isSure: this.#isSynced, ...fragment }, to)
   }
 
-  #isUnsure(waiting: Iterable<string>): boolean {
+  #isUnsure(denials: ReadonlySet<string>): boolean {
     const { peers } = this
     const { clientTtlMs } = this.#host
     if (!peers.isInTouch || this.#snapshots.sinceEmptyMs < clientTtlMs) return true
-    for (const replica of waiting) if (peers.isFresh(replica)) return true
+    // Also one that was heard again while others were asked.
+    if (peers.fresh().some((replica) => !denials.has(replica))) return true
     return peers.hasLost(clientTtlMs)
   }
 
@@ -331,14 +338,16 @@ export class Replica {
     const { peers, registry } = this
     this.#snapshots.work()
     if (!this.#snapshots.hasOne || this.#snapshots.isStale || this.#isFilling) return
-    const isNamed = peers.fresh().every((replica) => {
-      const { namesUs, lastBeat } = peers.get(replica)!
-      return namesUs && (this.#numbers.get(replica)?.top ?? 0) >= lastBeat
-    })
-    if (!isNamed) return
+    const fresh = peers.fresh()
+    if (!fresh.every((replica) => peers.get(replica)!.namesUs && this.#hasHeard(replica))) return
     this.#isSynced = true
     registry.isOpen = true
     this.#onSynced?.()
+  }
+
+  /** Whether nothing is missing of what a replica told up to its last beat. */
+  #hasHeard(replica: string): boolean {
+    return (this.#numbers.get(replica)?.top ?? 0) >= this.peers.get(replica)!.lastBeat
   }
 
   async #fill(): Promise<void> {

@@ -126,6 +126,8 @@ class ReplicatedClientStore implements ClientStore {
     const replica = this.#ready()
     const before = await this.find(id)
     if (before === undefined) return undefined
+    // Its stream would lack the topics of which this replica does not know yet.
+    if (!replica.isCurrent) throw notReady()
     replica.registry.hold(id, connection, since)
     replica.announce(id, false)
     return before

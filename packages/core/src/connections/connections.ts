@@ -1,4 +1,4 @@
-import type { ClientRecord, TopicsChange } from '../clients/client-store.ts'
+import { type ClientRecord, FROM_BEGINNING, type TopicsChange } from '../clients/client-store.ts'
 import { type ConnectedClient, Connection, type ConnectionOwner, type Sink } from './connection.ts'
 import { isEchoable, type Placed } from '../events/cursor.ts'
 import type { Frame } from '../events/encode-event.ts'
@@ -298,6 +298,16 @@ export class Connections implements ConnectionOwner {
     }
     const isFromBirth = lastEventId === undefined || lastEventId === 'earliest'
     const cursor = isFromBirth ? record.madeAt : lastEventId
-    return { ...window.place(cursor), ...(isEchoable(cursor) && { cursor }) }
+    const placed = window.place(cursor)
+    // A replica that heard of all its topics in time has everything, also if it is too young for the cursor.
+    const isWhole = placed.gap === 'replica-started' && isFromBirth && isHeardInTime(record)
+    return {
+      ...(isWhole ? { start: { sequence: 0 } } : placed),
+      ...(isEchoable(cursor) && { cursor }),
+    }
   }
+}
+
+function isHeardInTime({ topics }: ClientRecord): boolean {
+  return topics.size > 0 && [...topics.values()].every((since) => since > FROM_BEGINNING)
 }

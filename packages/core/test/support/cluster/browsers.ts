@@ -56,7 +56,7 @@ export class Browsers {
     timeline.after(0, () => {
       replica.give('call', () => void replica.store.detach(client, connection, true))
     })
-    this.#noteEnd(tab, replica)
+    this.#noteEnd(tab, replica, why === 'broken')
     if (why === 'told') this.#checkEnded(tab, replica)
     if (why !== 'leaves') this.#comeBack(tab, random.between(100, 2_000))
   }
@@ -72,13 +72,16 @@ export class Browsers {
     if (!isRemovedSince && !isLate) fail('d', `${client} is ended at ${replica.id}, and is valid`)
   }
 
-  #noteEnd({ client, openedAt }: Tab, { name, isUp }: SimulatedReplica): void {
+  #noteEnd({ client, openedAt }: Tab, { name, isUp }: SimulatedReplica, isBroken: boolean): void {
     const { timeline, history, illSince } = this.#simulation
     const { lastSeen, lastHeard } = history
-    // A stall that ends in a kill counts from its begin.
+    // A stall or a cut that ends in a stop counts from its begin.
     const heard = Math.min(timeline.now, illSince.get(name) ?? Infinity)
     if (openedAt < heard) lastHeard.set(client, Math.max(lastHeard.get(client) ?? 0, heard))
-    lastSeen.set(client, isUp ? timeline.now : Math.max(lastSeen.get(client) ?? 0, heard))
+    lastSeen.set(
+      client,
+      isUp && !isBroken ? timeline.now : Math.max(lastSeen.get(client) ?? 0, heard),
+    )
   }
 
   async #connect(tab: Tab, replica: SimulatedReplica, connection: string): Promise<void> {

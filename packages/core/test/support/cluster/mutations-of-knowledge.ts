@@ -151,8 +151,8 @@ export const ANSWER_RULES: readonly Mutation[] = [
   {
     rule: 'ready when every fresh beat names it and is applied',
     file: REPLICA,
-    text: 'if (!isNamed) return',
-    by: 'void isNamed',
+    text: 'peers.get(replica)!.namesUs && this.#hasHeard(replica)',
+    by: 'replica !== undefined',
     schedule: STARTING,
   },
   {
@@ -166,7 +166,7 @@ export const ANSWER_RULES: readonly Mutation[] = [
     rule: 'unknown ids are asked for',
     file: 'asks.ts',
     text: 'if (others.length === 0) return',
-    by: 'if (others.length >= 0) return',
+    by: "if (others.length >= 0) return Promise.resolve('no')\n    return",
     schedule: 'known to a silent one',
   },
   {
@@ -178,8 +178,8 @@ export const ANSWER_RULES: readonly Mutation[] = [
   {
     rule: 'no answer from a fresh replica is not a no',
     file: REPLICA,
-    text: 'for (const replica of waiting) if (peers.isFresh(replica)) return true',
-    by: 'void waiting',
+    text: 'if (peers.fresh().some((replica) => !denials.has(replica))) return true',
+    by: 'void denials',
     schedule: 'asked in vain',
   },
   {

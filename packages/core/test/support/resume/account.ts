@@ -64,9 +64,10 @@ export function accountOf(
 
 function isTold(message: Published, got: readonly Got[], hasLog: boolean): boolean {
   let isPast = false
-  for (const { at, message: other, gap } of got) {
+  for (const { at, message: other, gap, isOpening } of got) {
     if (gap !== undefined) {
-      const concerns = gap.topics?.some((topic) => matches(topic, message.topic)) ?? !isPast
+      const concerns =
+        gap.topics?.some((topic) => matches(topic, message.topic)) ?? (!isPast || isOpening)
       if (at >= message.at && concerns) return true
     } else if (!hasLog) {
       if (other!.at > message.at + LATE_MS) return false

@@ -20,6 +20,8 @@ export interface Got {
   readonly at: number
   readonly message?: Published
   readonly gap?: { readonly reason: string; readonly topics?: readonly string[] }
+  /** Whether it came first, behind the first message of a connection: a gap then stands for all of before. */
+  readonly isOpening: boolean
 }
 
 /** For how long a client was to get what is published to a subscription. */
@@ -198,19 +200,18 @@ export class Browser {
     // One who was connected and has no cursor is a page that was loaded anew: it begins with what comes.
     if (sent === undefined && this.#wasConnected) this.#waive(() => true)
     this.#wasConnected = true
-    let isFirst = true
+    let blocks = 0
     let isGapDue = isForged
     const page = new Page({
       timeline,
       process: replica.process,
       paceMs: random.choose([2, 20]),
       onBlock: (block) => {
-        const breaks = this.#world.breaks * (isFirst ? 6 : 1)
+        const breaks = this.#world.breaks * (blocks === 0 ? 6 : 1)
         if (random.chance(breaks)) return page.destroy()
-        if (isFirst && sent !== undefined && block.id !== sent)
+        if (blocks === 0 && sent !== undefined && block.id !== sent)
           this.failures.push(`the first message repeats ${block.id}, not ${sent}`)
-        isFirst = false
-        const got = this.#take(replica, block)
+        const got = this.#take(replica, block, blocks++ === 1)
         if (got !== undefined && isGapDue) {
           isGapDue = false
           if (got.gap === undefined) this.failures.push(`no gap tells of the forged cursor ${sent}`)
@@ -229,7 +230,11 @@ export class Browser {
     stream.toNode({ method: 'GET', httpVersion: '2.0', socket: {} } as NodeRequest, page.response)
   }
 
-  #take(replica: SimulatedReplica, { at, id, event, data }: Block): Got | undefined {
+  #take(
+    replica: SimulatedReplica,
+    { at, id, event, data }: Block,
+    isOpening: boolean,
+  ): Got | undefined {
     if (id !== undefined) this.#cursor = id
     this.#world.say(
       `${this.name} gets ${event ?? ''} ${data?.slice(0, 60) ?? 'keepalive'} ${id ?? ''}`,
@@ -239,10 +244,10 @@ export class Browser {
     if (event === undefined) {
       const { gap } = JSON.parse(data) as { gap?: Got['gap'] }
       if (gap === undefined) return undefined
-      this.got.push({ at: now, gap })
+      this.got.push({ at: now, gap, isOpening })
     } else {
       const message = this.#world.published[Number.parseInt(data, 10)]!
-      this.got.push({ at: now, message })
+      this.got.push({ at: now, message, isOpening })
       const isAllowed = this.#allowed.some(
         ({ subscription, from, to }) =>
           subscription === event && matches(event, message.topic) && from <= at && at <= to,

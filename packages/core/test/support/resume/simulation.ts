@@ -22,6 +22,8 @@ import { SimulatedProcess } from './simulated-process.ts'
 
 const OVERLAP_MS = 2_000
 const SKEW_MS = OVERLAP_MS / 2
+/** Replicas that are ready by then began together. */
+const FIRST_READY_MS = 8_000
 /** What replicas tell each other beside the logs takes so long, at most. */
 const CONTROL_MS = 150
 
@@ -51,6 +53,8 @@ export interface SimulatedReplica {
   /** The responses that are open there. */
   readonly pages: Set<Page>
   isReady: boolean
+  /** Whether it knows what others did when it began. */
+  isKnowing: boolean
   /** Whether it never stalled, nor lost the broker. */
   isCalm: boolean
 }
@@ -169,21 +173,22 @@ class Simulation implements World {
       loseOne: () => 'loseOne' in driver && driver.loseOne(),
       pages: new Set<Page>(),
       isReady: false,
+      isKnowing: false,
       isCalm: true,
     }
     this.#replicas.set(name, replica)
     this.say(`${replica.id} starts`)
-    const failed = (error: unknown): void => this.say(`${name} did not start: ${String(error)}`)
-    const begin = (): void => {
-      streamer.start().then(
-        () => (replica.isReady = true),
-        (error: unknown) => {
-          failed(error)
-          process.after(500, begin)
-        },
-      )
+    const begin = async (): Promise<void> => {
+      try {
+        await streamer.start()
+        replica.isReady = true
+        replica.isKnowing = timeline.now < FIRST_READY_MS || this.#isKept(replica)
+      } catch (error) {
+        this.say(`${name} did not start: ${String(error)}`)
+        process.after(500, () => void begin())
+      }
     }
-    begin()
+    void begin()
   }
 
   #publishOn(publisher: number): void {
@@ -255,15 +260,23 @@ class Simulation implements World {
   }
 
   #kill(replica: SimulatedReplica, forMs: number): void {
-    // One that knows the clients stays.
-    const isKept = [...this.#replicas.values()].some(
-      (other) => other !== replica && other.process.isUp && other.isReady && other.isCalm,
-    )
-    if (!replica.process.isUp || !isKept) return
+    if (!replica.process.isUp || !this.#isKept(replica)) return
     replica.process.kill()
     void replica.driver.close()
     for (const page of replica.pages) page.destroy()
     this.timeline.after(forMs, () => this.#start(replica.name))
+  }
+
+  /** Whether one beside it knows the clients, and would tell of them. */
+  #isKept(replica: SimulatedReplica): boolean {
+    return [...this.#replicas.values()].some(
+      (other) =>
+        other !== replica &&
+        other.process.isUp &&
+        !other.process.isStalled &&
+        other.isKnowing &&
+        other.isCalm,
+    )
   }
 
   #calm(): void {
