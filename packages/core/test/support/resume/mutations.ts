@@ -219,4 +219,20 @@ export const MUTATIONS: readonly Mutation[] = [
     kind: 'N',
     seed: 267,
   },
+  {
+    rule: 'no stream before what others answered meanwhile is known',
+    file: 'cluster/replicated-client-store.ts',
+    text: 'if (!replica.isCurrent) throw notReady()',
+    without: '',
+    kind: 'V',
+    seed: 653,
+  },
+  {
+    rule: 'topics that come with a connection are not new',
+    file: 'cluster/replica.ts',
+    text: ' || op === undefined)',
+    without: ')',
+    kind: 'V',
+    seed: 21_445,
+  },
 ]
