@@ -94,7 +94,7 @@ export interface StreamerOptions {
   onConnect?: (event: { clientId: string; connection: ConnectionInfo }) => void
   /** A connection ended, whoever ended it. */
   onDisconnect?: (event: { clientId: string; connection: ConnectionInfo }) => void
-  /** A client ran out of its TTL. */
+  /** A client ran out of its TTL. Every replica says so, since every one knows all clients. */
   onExpire?: (event: { client: Client }) => void
   /** Everything that the driver tells of itself. */
   onStatus?: (status: DriverStatus) => void
