@@ -20,8 +20,8 @@ export interface AsksOptions {
   readonly channel: Channel
   /** Whether a client is known here by now. */
   readonly isKnown: (id: string) => boolean
-  /** Whether it cannot be told that there is no such client, though those know of none. */
-  readonly isUnsure: (denials: ReadonlySet<string>) => boolean
+  /** For how long it is known what clients there are, in milliseconds. */
+  readonly sinceEmptyMs: () => number
 }
 
 /** Asks the other replicas for clients that this one does not know, each once for all who want to know. */
@@ -36,11 +36,11 @@ export class Asks {
 
   /** Whether any fresh replica knows a client. */
   ask(id: string): Promise<Answer> {
-    const { peers, isUnsure } = this.#options
+    const { peers } = this.#options
     const said = this.#negatives.get(id)
     if (said !== undefined && peers.mono - said < NEGATIVE_MS) return Promise.resolve('no')
     const others = peers.fresh()
-    if (others.length === 0) return Promise.resolve(isUnsure(new Set()) ? 'unsure' : 'no')
+    if (others.length === 0) return Promise.resolve(this.#isUnsure(new Set()) ? 'unsure' : 'no')
     const open = this.#open.get(id)
     if (open !== undefined) return open.answered
     if (this.#open.size >= MAX_ASKS) return Promise.resolve('unsure')
@@ -76,12 +76,21 @@ export class Asks {
   #end(id: string, ask: Ask): void {
     if (this.#open.get(id) !== ask) return
     this.#open.delete(id)
-    const { peers, isKnown, isUnsure } = this.#options
+    const { peers, isKnown } = this.#options
     if (isKnown(id)) return ask.resolve('yes')
-    if (isUnsure(ask.denials)) return ask.resolve('unsure')
+    if (this.#isUnsure(ask.denials)) return ask.resolve('unsure')
     if (this.#negatives.size >= MAX_NEGATIVES) this.#negatives.clear()
     this.#negatives.set(id, peers.mono)
     ask.resolve('no')
+  }
+
+  /** Whether there may be a client of which those know nothing. */
+  #isUnsure(denials: ReadonlySet<string>): boolean {
+    const { peers, host, sinceEmptyMs } = this.#options
+    if (!peers.isInTouch || sinceEmptyMs() < host.clientTtlMs) return true
+    // Also one that was heard again while others were asked.
+    if (peers.fresh().some((replica) => !denials.has(replica))) return true
+    return peers.hasLost(host.clientTtlMs)
   }
 }
 

@@ -46,6 +46,8 @@ export class Replica {
     { readonly first: number; readonly last: number; readonly at: number; readonly tries: number }
   >()
   #isSynced = false
+  /** Whether it was away, and has not heard since of all that the others told meanwhile. */
+  #isBehind = false
   #isFilling = false
   #onSynced: (() => void) | undefined
   #beats = 0
@@ -100,7 +102,7 @@ export class Replica {
       peers,
       channel,
       isKnown: (id) => registry.isLive(id),
-      isUnsure: (denials) => this.#isUnsure(denials),
+      sinceEmptyMs: () => this.#snapshots.sinceEmptyMs,
     })
   }
 
@@ -109,9 +111,9 @@ export class Replica {
     return this.#isSynced
   }
 
-  /** Whether it has noted all that the others told lately. One that was away may lack what they answered meanwhile. */
+  /** Whether it hears the others, and has noted what they answered while it did not. */
   get isCurrent(): boolean {
-    return this.peers.isInTouch && this.peers.fresh().every((replica) => this.#hasHeard(replica))
+    return this.peers.isInTouch && !this.#isBehind
   }
 
   /** Resolves once it knows all clients. */
@@ -242,6 +244,7 @@ export class Replica {
     const { peers, settings } = this
     const { awayMs } = peers
     peers.echo()
+    this.#isBehind ||= awayMs > settings.touchMs
     if (this.#beats <= 3 || awayMs <= settings.staleMs) return
     this.#isSynced = false
     this.#snapshots.becomeStale(awayMs)
@@ -312,15 +315,6 @@ export class Replica {
     this.#channel.send({ kind: 'answer', id, isSure: this.#isSynced, ...fragment }, to)
   }
 
-  #isUnsure(denials: ReadonlySet<string>): boolean {
-    const { peers } = this
-    const { clientTtlMs } = this.#host
-    if (!peers.isInTouch || this.#snapshots.sinceEmptyMs < clientTtlMs) return true
-    // Also one that was heard again while others were asked.
-    if (peers.fresh().some((replica) => !denials.has(replica))) return true
-    return peers.hasLost(clientTtlMs)
-  }
-
   #numbersOf(replica: string): Numbers {
     let numbers = this.#numbers.get(replica)
     if (numbers === undefined) this.#numbers.set(replica, (numbers = new Numbers()))
@@ -329,8 +323,11 @@ export class Replica {
 
   /** Goes on with all that waits for something. */
   #work(): void {
-    if (!this.#isSynced && this.peers.isInTouch) this.#sync()
+    const { peers } = this
+    if (!this.#isSynced && peers.isInTouch) this.#sync()
     else this.#snapshots.work()
+    if (this.#isBehind && peers.isInTouch)
+      this.#isBehind = !peers.fresh().every((replica) => this.#hasHeard(replica))
     this.changes.work()
   }
 
