@@ -47,7 +47,7 @@ export class Replica {
   >()
   #isSynced = false
   /** Whether it was away, and has not heard since of all that the others told meanwhile. */
-  #isBehind = false
+  #isCatchingUp = false
   #isFilling = false
   #onSynced: (() => void) | undefined
   #beats = 0
@@ -113,7 +113,7 @@ export class Replica {
 
   /** Whether it hears the others, and has noted what they answered while it did not. */
   get isCurrent(): boolean {
-    return this.peers.isInTouch && !this.#isBehind
+    return this.peers.isInTouch && !this.#isCatchingUp
   }
 
   /** Resolves once it knows all clients. */
@@ -244,7 +244,7 @@ export class Replica {
     const { peers, settings } = this
     const { awayMs } = peers
     peers.echo()
-    this.#isBehind ||= awayMs > settings.touchMs
+    this.#isCatchingUp ||= awayMs > settings.touchMs
     if (this.#beats <= 3 || awayMs <= settings.staleMs) return
     this.#isSynced = false
     this.#snapshots.becomeStale(awayMs)
@@ -326,8 +326,8 @@ export class Replica {
     const { peers } = this
     if (!this.#isSynced && peers.isInTouch) this.#sync()
     else this.#snapshots.work()
-    if (this.#isBehind && peers.isInTouch)
-      this.#isBehind = !peers.fresh().every((replica) => this.#hasHeard(replica))
+    if (this.#isCatchingUp && peers.isInTouch)
+      this.#isCatchingUp = !peers.fresh().every((replica) => this.#hasHeard(replica))
     this.changes.work()
   }
 

@@ -174,7 +174,7 @@ class ReplicatedClientStore implements ClientStore {
       .filter(([, { isOver }]) => !isOver)
       .map(([id]) => ({ replica: id, isFresh: peers.isFresh(id) }))
     const self = { replica: this.#host!.replica, isFresh: peers.isInTouch }
-    return { isReady: replica.isSynced && peers.isInTouch, replicas: [self, ...others] }
+    return { isReady: replica.isSynced && replica.isCurrent, replicas: [self, ...others] }
   }
 
   async close(): Promise<void> {
