@@ -73,7 +73,14 @@ export class Streamer {
     this.#cursors = new FlowCursors({ replica: this.replica, clock, maxMs, overlapBeats })
     const logs = driver.capabilities.positions ? this.#logCursors() : undefined
     const cursors = logs ?? this.#cursors
-    this.#window = new Window({ clock, cursors, isWhole: logs !== undefined, maxMs, maxBytes })
+    this.#window = new Window({
+      clock,
+      cursors,
+      isWhole: logs !== undefined,
+      isShared: resolved.store.isShared,
+      maxMs,
+      maxBytes,
+    })
     this.#broker = new BrokerSubscriptions({
       driver,
       clock,

@@ -250,6 +250,16 @@ describe('incompleteSince', () => {
     expect(window.incompleteSince(before, 2)).toEqual({ topics: [], until: 2 })
   })
 
+  test('names a topic that began to arrive behind the cursor, though nothing came in between', () => {
+    const { window } = newWindow({ isShared: true })
+    arrives(window, 'a')
+    const { head } = window
+    arrives(window, 'b')
+    const both = audience({ a: FROM_BEGINNING, b: FROM_BEGINNING })
+    expect(window.incompleteSince(both, head)).toEqual({ topics: ['b'], until: head + 1 })
+    expect(window.incompleteSince(both, window.head).topics).toEqual([])
+  })
+
   test('names a topic that is asked for anew until it arrives again', () => {
     const { window } = newWindow()
     arrives(window, 'a')

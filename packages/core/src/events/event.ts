@@ -4,7 +4,7 @@ import { encodeEvent, type Frame } from './encode-event.ts'
 import { errorFrame, gapFrame, type TopicErrorCode } from './info-messages.ts'
 
 /** What the window holds: an event, or in its place word of why there is none. */
-export type WindowItem = RelayEvent | TopicError | Gap | Release
+export type WindowItem = RelayEvent | TopicError | Gap | Boundary
 
 /** A message as this replica relays it: encoded once for each name it goes by, for all connections. */
 export class RelayEvent {
@@ -145,10 +145,10 @@ export class Gap {
 }
 
 /**
- * The replica left a topic at the broker here. Nobody is told; it parts the cursors of before from those
+ * The broker began to deliver a topic here, or ceased to. Nobody is told; it parts the cursors of before from those
  * of after, so that who comes back across it is known to have missed something.
  */
-export class Release {
-  readonly kind = 'release'
+export class Boundary {
+  readonly kind = 'boundary'
   readonly bytes = 100
 }

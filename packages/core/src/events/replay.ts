@@ -146,7 +146,7 @@ function frameFor(
   envelope: boolean,
   naming: EventNaming,
 ): Frame | undefined {
-  if (item.kind === 'release') return undefined
+  if (item.kind === 'boundary') return undefined
   if (item.kind === 'gap') {
     if (item.to !== undefined && item.to !== client.id) return undefined
     return item.topics === undefined || item.topics.some((topic) => concerns(client.topics, topic))

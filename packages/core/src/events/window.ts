@@ -11,7 +11,7 @@ import {
   type Vector,
 } from './cursor.ts'
 import type { TopicPattern } from '../driver.ts'
-import { Release, type RelayEvent, type WindowItem } from './event.ts'
+import { Boundary, type RelayEvent, type WindowItem } from './event.ts'
 import { isPattern, matches } from '../topic.ts'
 
 /** Beyond so many topics, what was dropped is remembered for all topics together. */
@@ -35,6 +35,8 @@ export interface WindowOptions {
   readonly cursors: Cursors
   /** Whether the broker hands over everything, wanted or not: then every topic is complete. */
   readonly isWhole?: boolean
+  /** Whether there are other replicas, which tell of topics that clients have already. */
+  readonly isShared?: boolean
   readonly maxMs: number
   readonly maxBytes: number
 }
@@ -162,7 +164,10 @@ export class Window implements Entries {
   /** Notes that all messages of a topic that was asked for arrive from now on, or did before. */
   completeFromNow(topic: TopicPattern): void {
     const arrival = this.#arrivals.get(topic)
-    if (arrival !== undefined) arrival.completeSince ??= this.#last
+    if (arrival === undefined || arrival.completeSince !== undefined) return
+    const { isShared, isWhole } = this.#options
+    if (isShared === true && isWhole !== true) this.add(() => new Boundary())
+    arrival.completeSince = this.#last
   }
 
   /** Notes that they no longer do. */
@@ -170,7 +175,7 @@ export class Window implements Entries {
     const arrival = this.#arrivals.get(topic)
     this.#arrivals.delete(topic)
     const was = arrival?.completeSince !== undefined
-    if (was && this.#options.isWhole !== true) this.add(() => new Release())
+    if (was && this.#options.isWhole !== true) this.add(() => new Boundary())
   }
 
   /** Whether something for `audience` came behind `start` and was dropped. */

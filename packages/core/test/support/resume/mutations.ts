@@ -235,4 +235,12 @@ export const MUTATIONS: readonly Mutation[] = [
     kind: 'V',
     seed: 21_445,
   },
+  {
+    rule: 'cursors of before a topic arrived are others than those of after',
+    file: 'events/window.ts',
+    text: 'if (isShared === true && isWhole !== true) this.add(() => new Boundary())',
+    without: 'void [isShared, isWhole]',
+    kind: 'Q',
+    seed: 30_215,
+  },
 ]
