@@ -19,6 +19,8 @@ export interface Peer {
   isStale: boolean
   isSynced: boolean
   digest: readonly number[] | undefined
+  /** Whether both have known the same, since this replica was last away. */
+  hasAgreed: boolean
   /** By part of the digest: how many beats in a row differed. */
   readonly differs: number[]
 }
@@ -118,6 +120,7 @@ export class Peers {
         isStale: false,
         isSynced: false,
         digest: undefined,
+        hasAgreed: false,
         differs: [],
       }
       this.#peers.set(from, peer)
@@ -129,7 +132,10 @@ export class Peers {
   /** A beat of this replica came back. */
   echo(): void {
     const { mono } = this
-    if (mono - this.#echoAt > this.#settings.touchMs) this.#backAt = mono
+    if (mono - this.#echoAt > this.#settings.touchMs) {
+      this.#backAt = mono
+      for (const peer of this.#peers.values()) peer.hasAgreed = false
+    }
     this.#base = this.now
     this.#echoAt = mono
   }

@@ -229,8 +229,9 @@ export class Replica {
       const entry = registry.get(fragment.id)
       refuse(claimVerdict(entry, op, parts, changes.isClaiming(fragment.id)))
     }
-    // A connection is told with topics that are nothing new to others.
-    this.#merge(fragment, isBehind || !peers.isInTouch || op === undefined)
+    // A connection is told with all topics: old ones, if one of the two knew more than the other.
+    const isNews = op !== undefined || peers.get(from)!.hasAgreed
+    this.#merge(fragment, isBehind || !peers.isInTouch || !isNews)
     if (op !== undefined) refuse(verdictOf(registry.get(fragment.id), op))
     this.#acknowledgements.tell(from)
   }
@@ -244,7 +245,7 @@ export class Replica {
     const { peers, settings } = this
     const { awayMs } = peers
     peers.echo()
-    this.#isCatchingUp ||= awayMs > settings.touchMs
+    if (awayMs > settings.touchMs) this.#isCatchingUp = true
     if (this.#beats <= 3 || awayMs <= settings.staleMs) return
     this.#isSynced = false
     this.#snapshots.becomeStale(awayMs)
@@ -274,7 +275,8 @@ export class Replica {
   }
 
   /** A part of the digest that stays different is asked for. */
-  #compare(replica: string, { isSynced, digest, differs }: Peer): void {
+  #compare(replica: string, peer: Peer): void {
+    const { isSynced, digest, differs } = peer
     if (!this.#isSynced || !isSynced || this.#snapshots.isStale || digest === undefined) return
     const own = this.registry.digest
     const wanted: number[] = []
@@ -282,6 +284,7 @@ export class Replica {
       differs[bucket] = own[bucket] === digest[bucket] ? 0 : (differs[bucket] ?? 0) + 1
       if (differs[bucket]! >= DIFFERING_BEATS) wanted.push(bucket)
     }
+    peer.hasAgreed ||= differs.every((count) => count === 0)
     if (wanted.length === 0) return
     differs.fill(0)
     this.#snapshots.want(replica, wanted)

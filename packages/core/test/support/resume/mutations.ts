@@ -230,8 +230,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: 'topics that come with a connection are not new',
     file: 'cluster/replica.ts',
-    text: ' || op === undefined)',
-    without: ')',
+    text: ' || !isNews)',
+    without: ' || isNews === undefined)',
     kind: 'V',
     seed: 21_445,
   },
