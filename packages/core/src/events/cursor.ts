@@ -73,6 +73,8 @@ export interface Entries {
   readonly head: number
   readonly tail: number
   entry(sequence: number): Entry | undefined
+  /** Its gaps that moved no log and are for all, in their order. */
+  readonly stills: readonly Entry[]
   /** Whether something was dropped that one whose logs stand there may not have had. */
   mayHaveDropped(vector: Vector): boolean
 }

@@ -129,10 +129,10 @@ export class Gap {
   /** The one client that it is for. */
   readonly to: string | undefined
   readonly frame: Frame
-  readonly #reason: GapReason
+  readonly reason: GapReason
 
   constructor(cursor: string, reason: GapReason, topics?: readonly TopicPattern[], to?: string) {
-    this.#reason = reason
+    this.reason = reason
     this.topics = topics
     this.to = to
     this.frame = gapFrame(reason, cursor, topics)
@@ -140,7 +140,7 @@ export class Gap {
 
   /** The same for one whose stream stands at another cursor with it. */
   at(cursor: string): Gap {
-    return new Gap(cursor, this.#reason, this.topics, this.to)
+    return new Gap(cursor, this.reason, this.topics, this.to)
   }
 }
 

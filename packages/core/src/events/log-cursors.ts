@@ -128,9 +128,10 @@ export class LogCursors implements Cursors {
     if ('gap' in judged) return { start: { sequence: head }, ...judged }
     const { vector } = judged
     const held = vector.map((spot, index) => this.#atLeastBase(spot, index))
-    if (held.every((spot, index) => spot === vector[index]))
-      return { start: this.#find(vector, entries) }
-    return { start: this.#find(held, entries), gap: 'window-exceeded' }
+    const start = this.#find(held, entries)
+    const isHeld = held.every((spot, index) => spot === vector[index])
+    const gap = isHeld ? passedOver(vector, start, entries) : 'window-exceeded'
+    return { start, ...(gap !== undefined && { gap }) }
   }
 
   fits(text: string): boolean {
@@ -276,6 +277,16 @@ function beforeStill(sequence: number, entries: Entries): number {
     if (item?.kind === 'gap' && log < 0) still = at - 1
   }
   return still
+}
+
+/** Such a gap has no place: whoever stands in any log where that one stood then may have missed it, and passes it over. */
+function passedOver(vector: Vector, start: Start, { stills }: Entries): GapReason | undefined {
+  const passed = stills.find(
+    ({ sequence, vector: other }) =>
+      sequence <= start.sequence &&
+      other?.some((spot, log) => spot !== undefined && spot.offset === vector[log]?.offset),
+  )
+  return passed?.item?.kind === 'gap' ? passed.item.reason : undefined
 }
 
 function before(offset: number | bigint): number | bigint {

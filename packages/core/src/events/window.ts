@@ -74,6 +74,7 @@ export class Window implements Entries {
   readonly #dropped = new Map<string, Entry[]>()
   /** What concerns all topics, of each log the last. */
   readonly #droppedOfAny: Entry[] = []
+  #stills: Entry[] = []
   /** The last gap among it that moved no log. */
   #droppedStill: Entry | undefined
   readonly #arrivals = new Map<TopicPattern, Arrival>()
@@ -90,6 +91,10 @@ export class Window implements Entries {
   /** Sequence of the oldest entry that is still here, or the one after `head`. */
   get tail(): number {
     return this.#last - (this.#entries.length - this.#first) + 1
+  }
+
+  get stills(): readonly Entry[] {
+    return this.#stills
   }
 
   /** Text of the cursor of one who had all entries up to `sequence`, the one before `tail` at the least. */
@@ -122,7 +127,10 @@ export class Window implements Entries {
     const { bytes } = item
     const { vector, log } = cursors
     this.#bytes += bytes
-    this.#entries.push({ sequence, cursor, bytes, at: clock.now(), vector, log, item })
+    const entry: Entry = { sequence, cursor, bytes, at: clock.now(), vector, log, item }
+    this.#entries.push(entry)
+    if (item.kind === 'gap' && log < 0 && item.topics === undefined && item.to === undefined)
+      this.#stills.push(entry)
     while (this.#bytes > maxBytes && this.#entries.length - this.#first > 1) this.#drop()
     return item
   }
@@ -239,6 +247,7 @@ export class Window implements Entries {
     this.#bytes -= entry.bytes
     this.#lastDropped = entry
     entry.item = undefined
+    if (entry === this.#stills[0]) this.#stills.shift()
     if (item.kind === 'gap' && item.to === undefined) this.#dropGap(entry)
     else if (item.kind === 'gap') this.#note(directKey(item.to!), entry)
     else if (item.kind === 'event') this.#note(keyOf(item), entry)

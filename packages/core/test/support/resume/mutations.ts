@@ -89,7 +89,7 @@ export const MUTATIONS: readonly Mutation[] = [
     text: "(typeof known === 'number' && checkText(known) !== check)",
     without: 'false',
     kind: 'L',
-    seed: 26,
+    seed: 27,
   },
   {
     rule: 'checks outlive their messages',
@@ -242,5 +242,13 @@ export const MUTATIONS: readonly Mutation[] = [
     without: 'void [isShared, isWhole]',
     kind: 'Q',
     seed: 30_215,
+  },
+  {
+    rule: 'a gap of several logs concerns whoever stands there in any',
+    file: 'events/log-cursors.ts',
+    text: "const gap = isHeld ? passedOver(vector, start, entries) : 'window-exceeded'",
+    without: "const gap = isHeld ? void passedOver(vector, start, entries) : 'window-exceeded'",
+    kind: 'V',
+    seed: 40_286,
   },
 ]
