@@ -3,9 +3,10 @@ import type { ClientStoreHost } from '../src/clients/client-store.ts'
 import { memoryClientStore } from '../src/clients/memory-client-store.ts'
 import { replicatedClientStore } from '../src/cluster/replicated-client-store.ts'
 import { sealed, unsealed } from '../src/events/cursor.ts'
+import type { StreamerOptions } from '../src/index.ts'
 import { ClientConnection } from './support/client-connection.ts'
 import { ManualClock } from './support/manual-clock.ts'
-import { scriptedDriver, textMessage } from './support/scripted-driver.ts'
+import { type ScriptedDriver, scriptedDriver, textMessage } from './support/scripted-driver.ts'
 import { serveStreamer } from './support/serve-streamer.ts'
 
 const failed = (topic: string): unknown =>
@@ -270,27 +271,48 @@ test('tells what is missing of a topic that was heard of late, once the broker d
 })
 
 test('tells no gap of a topic that the broker delivers to this replica since the client was made', async () => {
-  const drivers = [scriptedDriver({ shared: true }), scriptedDriver({ shared: true })] as const
-  for (const driver of drivers)
-    driver.publish = async (message) => drivers.forEach((each) => each.hand(message))
-  const [one, other] = await Promise.all(
-    drivers.map((driver) =>
-      serveStreamer({ driver, store: replicatedClientStore({ beatMs: 20 }) }),
-    ),
-  )
-  await Promise.all([one!.streamer.start(), other!.streamer.start()])
-  await one!.streamer.newClient({ topics: ['busy'] })
+  const [one, other] = await twoReplicas()
+  await one.streamer.newClient({ topics: ['busy'] })
   const { promise, resolve } = Promise.withResolvers<void>()
-  drivers[1].held.set('subscribe news', promise)
-  const made = one!.streamer.newClient({ topics: ['news'] })
-  await vi.waitFor(() => expect(drivers[1].calls).toContain('subscribe news'))
-  await one!.streamer.publish('busy', 'meanwhile')
+  other.driver.held.set('subscribe news', promise)
+  const made = one.streamer.newClient({ topics: ['news'] })
+  await vi.waitFor(() => expect(other.driver.calls).toContain('subscribe news'))
+  await one.streamer.publish('busy', 'meanwhile')
   resolve()
   const { id } = await made
-  const connection = await ClientConnection.open(other!.url(id))
-  await one!.streamer.publish('news', 'first')
+  const connection = await ClientConnection.open(other.url(id))
+  await one.streamer.publish('news', 'first')
   expect(await connection.take(1)).toEqual(['news: first'])
 })
+
+test('tells no gap to a new client of a replica that is younger than the overlap', async () => {
+  const [one, other] = await twoReplicas({ overlapMs: 60_000 })
+  const { id } = await one.streamer.newClient({ topics: ['news'] })
+  await one.streamer.publish('news', 'first')
+  const connection = await ClientConnection.open(other.url(id))
+  expect(await connection.take(1)).toEqual(['news: first'])
+})
+
+/** Two replicas on one broker, of which the second starts once the first is ready. */
+async function twoReplicas(options: Partial<StreamerOptions> = {}) {
+  const open = new Set<ScriptedDriver>()
+  const replicas = []
+  for (let count = 0; count < 2; count++) {
+    const driver = scriptedDriver({ shared: true })
+    driver.publish = async (message) => open.forEach((each) => each.hand(message))
+    const opens = driver.open.bind(driver)
+    driver.open = async (...args) => {
+      await opens(...args)
+      open.add(driver)
+    }
+    const store = replicatedClientStore({ beatMs: 20 })
+    const served = await serveStreamer({ ...options, driver, store })
+    await served.streamer.start()
+    replicas.push({ ...served, driver })
+  }
+  const [one, other] = replicas
+  return [one!, other!] as const
+}
 
 /** Lets all promises that are settled run on. */
 function settled(): Promise<void> {

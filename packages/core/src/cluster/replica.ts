@@ -229,7 +229,7 @@ export class Replica {
       const entry = registry.get(fragment.id)
       refuse(claimVerdict(entry, op, parts, changes.isClaiming(fragment.id)))
     }
-    // A connection is told with all topics: old ones, if one of the two knew more than the other.
+    // Word of a connection brings all topics of its client: old ones, unless both replicas knew the same.
     const isNews = op !== undefined || peers.get(from)!.hasAgreed
     this.#merge(fragment, isBehind || !peers.isInTouch || !isNews)
     if (op !== undefined) refuse(verdictOf(registry.get(fragment.id), op))
