@@ -74,9 +74,10 @@ export class Window implements Entries {
   readonly #dropped = new Map<string, Entry[]>()
   /** What concerns all topics, of each log the last. */
   readonly #droppedOfAny: Entry[] = []
-  #stills: Entry[] = []
   /** The last gap among it that moved no log. */
   #droppedStill: Entry | undefined
+  /** Gaps for all that moved no log, as far as they are here. */
+  readonly #stills: Entry[] = []
   readonly #arrivals = new Map<TopicPattern, Arrival>()
 
   constructor(options: WindowOptions) {
@@ -248,8 +249,7 @@ export class Window implements Entries {
     this.#lastDropped = entry
     entry.item = undefined
     if (entry === this.#stills[0]) this.#stills.shift()
-    if (item.kind === 'gap' && item.to === undefined) this.#dropGap(entry)
-    else if (item.kind === 'gap') this.#note(directKey(item.to!), entry)
+    if (item.kind === 'gap') this.#dropGap(entry, item.to)
     else if (item.kind === 'event') this.#note(keyOf(item), entry)
     else if (item.kind === 'error') this.#note(item.topic, entry)
     if (this.#dropped.size > MAX_DROPPED_TOPICS) {
@@ -268,7 +268,8 @@ export class Window implements Entries {
     return start.vector !== undefined && this.#isAtStill(start.vector)
   }
 
-  #dropGap(entry: Entry): void {
+  #dropGap(entry: Entry, to: string | undefined): void {
+    if (to !== undefined) return this.#note(directKey(to), entry)
     noteLast(this.#droppedOfAny, entry)
     if (entry.log < 0) this.#droppedStill = entry
   }

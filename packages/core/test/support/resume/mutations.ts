@@ -167,7 +167,7 @@ export const MUTATIONS: readonly Mutation[] = [
     rule: 'beats of which nothing is known are a gap',
     file: 'events/flow-cursors.ts',
     text: "if (seen === undefined) return { start: { sequence: tail - 1 }, gap: 'replica-started' }",
-    without: 'if (seen === undefined) return { start: { sequence: head - 0 * tail } }',
+    without: 'if (seen === undefined) return { start: { sequence: head } }',
     kind: 'N',
     seed: 2,
   },
